@@ -1,0 +1,1 @@
+"""Every record that crosses a topic: headers, keys and values, encoded and decoded in one place."""

@@ -1,0 +1,155 @@
+"""Values of every topic but the raw ones, as frozen models. JSON is snake_case; times are microseconds since the epoch.
+
+Hot paths write the same JSON with orjson; the contract tests hold both to these models and to `schemas/examples/`.
+"""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """Base of all record values: immutable, unknown members refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DispatchStatus(StrEnum):
+    """Where a delivery stands; `pending` is left exactly once."""
+
+    PENDING = "pending"
+    DISPATCHED = "dispatched"
+    DUPLICATE = "duplicate"
+    FILTERED = "filtered"
+    FAILED = "failed"
+
+
+class ErrorCode(StrEnum):
+    """Why a delivery failed."""
+
+    MAPPING_FAILED = "MAPPING_FAILED"
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    LOOKUP_MISS = "LOOKUP_MISS"
+    CONFLICT = "CONFLICT"
+    ACTION_UNKNOWN = "ACTION_UNKNOWN"
+    WORKFLOW_UNAVAILABLE = "WORKFLOW_UNAVAILABLE"
+    INVALID_JSON = "INVALID_JSON"
+    TIMEOUT = "TIMEOUT"
+    INTERNAL = "INTERNAL"
+
+
+class DeliveryError(Record):
+    """`message` names the field, the expression and the cause; `path` is `field_mapping.FIELD` or null."""
+
+    code: ErrorCode
+    message: str
+    path: str | None = None
+
+
+class RequestFacts(Record):
+    """JSON of the header `hookline-request`: the request without its body. Header names are lower-case.
+
+    `invalid_json` marks a verified request that was answered 400: it is kept and recorded, never mapped.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+    source_ip: str
+    user_agent: str | None = None
+    content_type: str | None = None
+    ingress_us: int = 0
+    invalid_json: bool = False
+
+
+class Origin(Record):
+    """Where a record came from. `incarnation` is the topic's id, which changes when a topic is made anew."""
+
+    topic: str
+    partition: int
+    offset: int
+    incarnation: str
+
+
+class ActionRequest(Record):
+    """Value of actions.action.requested.v1. `fields` are coerced; a member that is null clears the field.
+
+    `release_key` (hex of the dedupe entry's key) is forgotten when the action fails for good; null: nothing to forget.
+    """
+
+    delivery_id: str
+    tenant_id: str
+    webhook_id: str
+    webhook_slug: str
+    config_version: int
+    received_at: int
+    action: str
+    fields: dict[str, Any]
+    options: dict[str, Any] = Field(default_factory=dict)
+    origin: Origin
+    release_key: str | None = None
+    replay_id: str | None = None
+    is_test: bool = False
+    hops: int = 0
+    priority: int = 1
+
+
+class DeliveryRecord(Record):
+    """Value of webhooks.delivery.recorded.v1: one change of a delivery's state. Key: the delivery id."""
+
+    delivery_id: str
+    tenant_id: str
+    webhook_id: str
+    received_at: int
+    recorded_at: int
+    stage: Literal["processors", "actions", "workflows"]
+    dispatch_status: DispatchStatus
+    handler_outcome: dict[str, Any] | None = None
+    error: DeliveryError | None = None
+    duplicate_of: str | None = None
+    attempts: int = 1
+    replay_id: str | None = None
+    replayed_from: str | None = None
+    is_test: bool = False
+    trace_id: str | None = None
+
+
+class KeyReleased(Record):
+    """Value of webhooks.key.released.v1. Key: the dedupe entry's 16 bytes; partition: the request's own."""
+
+    delivery_id: str
+    tenant_id: str
+    webhook_id: str
+    released_at: int
+    reason: str
+
+
+class RejectionRecord(Record):
+    """Value of webhooks.request.rejected.v1: a request that was not accepted; never a body, never a secret.
+
+    `count` > 1: this record stands for so many alike (same reason, webhook and address) of the same second.
+    """
+
+    rejection_id: str
+    rejected_at: int
+    tenant_id: str | None = None
+    webhook_id: str | None = None
+    method: str
+    path: str
+    headers: dict[str, str] = Field(default_factory=dict)
+    source_ip: str
+    user_agent: str | None = None
+    reason: str
+    count: int = 1
+
+
+class DeadLetter(Record):
+    """JSON of the header `hookline-dead-letter`; the record's key, value and other headers are the original's."""
+
+    stage: str
+    code: ErrorCode
+    message: str
+    origin: Origin
+    failed_at: int
