@@ -1,0 +1,33 @@
+"""Errors of the plumbing.
+
+HooklineError
+├── SettingsError            a setting is missing or wrong; the message names it
+├── TopicDeclarationError    topics.yaml is not usable; the message names topic and member
+├── TopicMismatchError       the broker's topics differ from topics.yaml in a way we never change by ourselves
+├── KafkaUnavailableError    the broker did not answer or acknowledge within the bound
+└── SecretError              a ciphertext cannot be read: wrong or unknown master key, or damaged
+"""
+
+
+class HooklineError(Exception):
+    """Base of every error that Hookline raises on purpose."""
+
+
+class SettingsError(HooklineError):
+    """A setting is missing or wrong; the message names it."""
+
+
+class TopicDeclarationError(HooklineError):
+    """topics.yaml is not usable; the message names the topic and the member."""
+
+
+class TopicMismatchError(HooklineError):
+    """The broker's topics differ from topics.yaml in a way that is never changed automatically."""
+
+
+class KafkaUnavailableError(HooklineError):
+    """The broker did not answer or acknowledge within the bound."""
+
+
+class SecretError(HooklineError):
+    """A ciphertext cannot be read: unknown master key or damaged bytes. Never holds the secret."""

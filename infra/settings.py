@@ -1,0 +1,124 @@
+"""Settings, read once at the start of a process from the environment (`HOOKLINE_SECTION__NAME`) and passed on.
+
+No module reads the environment by itself; nothing here is a global.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Section):
+    """`properties` are passed to librdkafka as they are (security.protocol, sasl.*, ssl.*)."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    properties: dict[str, str] = Field(default_factory=dict)
+    request_partitions: int = Field(default=8, ge=1, le=512)
+    replication_factor: int = Field(default=1, ge=1, le=5)
+
+
+class PostgresSettings(_Section):
+    """`dsn` is a libpq URI; it may hold a password and is never logged."""
+
+    dsn: SecretStr = SecretStr("postgresql://hookline@127.0.0.1:5432/hookline")
+    statement_timeout_seconds: float = Field(default=10.0, gt=0)
+    pool_connections_max: int = Field(default=4, ge=1, le=100)
+
+
+class ClickHouseSettings(_Section):
+    """Either `dsn` (clickhouse://user:password@host:port/database) or `path`, a folder of the embedded engine."""
+
+    dsn: SecretStr | None = None
+    path: Path | None = None
+
+
+class IngressSettings(_Section):
+    """The receiver's bounds. Times in seconds unless the name says otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
+    in_flight_requests_max: int = Field(default=20_000, ge=1)
+    in_flight_bytes_max: int = Field(default=67_108_864, ge=1)
+    ack_timeout_seconds: float = Field(default=8.0, gt=0)
+    body_timeout_seconds: float = Field(default=15.0, gt=0)
+    header_bytes_max: int = Field(default=16_384, ge=1024)
+    linger_milliseconds: float = Field(default=2.0, ge=0, le=100)
+    shutdown_timeout_seconds: float = Field(default=10.0, gt=0)
+
+
+class ProcessorSettings(_Section):
+    """The batch host's bounds and the mapping limits."""
+
+    group_id: str = "hookline-processors"
+    batch_records_max: int = Field(default=1_000, ge=1, le=10_000)
+    batch_bytes_max: int = Field(default=8_388_608, ge=1)
+    batches_in_flight_max: int = Field(default=4, ge=1, le=64)
+    session_timeout_seconds: float = Field(default=15.0, ge=6, le=300)
+    commit_interval_seconds: float = Field(default=0.5, gt=0)
+    ack_timeout_seconds: float = Field(default=30.0, gt=0)
+    expiry_slice_keys: int = Field(default=2_000, ge=1)
+    expiry_interval_seconds: float = Field(default=1.0, gt=0)
+    mapping_engine: str = Field(default="jlens", pattern="^(jlens|jsonata-python)$")
+    mapping_timeout_milliseconds: int = Field(default=50, ge=1, le=5_000)
+    mapping_depth_max: int = Field(default=200, ge=10)
+    mapping_result_bytes_max: int = Field(default=1_048_576, ge=1024)
+    trace_log: Path | None = None
+
+
+class ActionSettings(_Section):
+    """The action sink's bounds."""
+
+    group_id: str = "hookline-actions"
+    batch_records_max: int = Field(default=500, ge=1, le=10_000)
+    batch_wait_milliseconds: int = Field(default=20, ge=0)
+    attempts_max: int = Field(default=3, ge=1)
+
+
+class AnalyticsSettings(_Section):
+    """The ClickHouse sink's bounds."""
+
+    group_id: str = "hookline-analytics"
+    batch_records_max: int = Field(default=50_000, ge=1)
+    batch_bytes_max: int = Field(default=67_108_864, ge=1)
+    batch_wait_milliseconds: int = Field(default=1_000, ge=1)
+
+
+class ManagementSettings(_Section):
+    """The management API's address."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8081, ge=0, le=65_535)
+
+
+class HealthSettings(_Section):
+    """Where a role without an HTTP interface of its own serves /healthz, /readyz and /metrics."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8082, ge=0, le=65_535)
+
+
+class Settings(BaseSettings):
+    """Everything a role needs. `master_key` is 32 bytes in base64url; `master_key_file` holds the same text."""
+
+    model_config = SettingsConfigDict(env_prefix="HOOKLINE_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("data")
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    postgres: PostgresSettings = Field(default_factory=PostgresSettings)
+    clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
+    ingress: IngressSettings = Field(default_factory=IngressSettings)
+    processors: ProcessorSettings = Field(default_factory=ProcessorSettings)
+    actions: ActionSettings = Field(default_factory=ActionSettings)
+    analytics: AnalyticsSettings = Field(default_factory=AnalyticsSettings)
+    management: ManagementSettings = Field(default_factory=ManagementSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
