@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
@@ -15,7 +17,7 @@ def configure(*, role: str, log_format: str = "json", level: str = "info") -> No
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _Role(role),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -25,9 +27,19 @@ def configure(*, role: str, log_format: str = "json", level: str = "info") -> No
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(role=role)
     level_of_libraries = max(_LEVELS[level], logging.WARNING)
     logging.basicConfig(stream=sys.stderr, level=level_of_libraries, format="%(levelname)s %(message)s")
+
+
+class _Role:
+    """Adds the process's role to every line, from whichever thread it comes."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["role"] = self._role
+        return event
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -1,0 +1,190 @@
+"""Kafka clients: one polled producer per process, outboxes that end with all acknowledgements or an error, properties.
+
+`murmur2_random` everywhere: it is where aiokafka and the Java clients put a key, and a dedupe table misses silently
+when two producers disagree.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from infra.errors import KafkaUnavailableError
+from infra.log import get_logger
+from infra.settings import KafkaSettings
+
+_POLL_SECONDS = 0.1
+_QUEUE_FULL_WAIT_SECONDS = 0.005
+
+Headers = Sequence[tuple[str, bytes]]
+_log = get_logger(__name__)
+
+
+def client_properties(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """Properties every client shares."""
+    return {
+        "bootstrap.servers": settings.bootstrap,
+        "client.id": client_id,
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 2_000,
+        "log_level": 3,
+        **settings.properties,
+    }
+
+
+def producer_properties(settings: KafkaSettings, client_id: str, *, ack_timeout_seconds: float) -> dict[str, Any]:
+    """Properties of a producer whose acknowledgement means: written by every in-sync replica, once, in order."""
+    return {
+        **client_properties(settings, client_id),
+        "enable.idempotence": True,
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 2,
+        "delivery.timeout.ms": int(ack_timeout_seconds * 1_000),
+        "queue.buffering.max.messages": 500_000,
+        "queue.buffering.max.kbytes": 262_144,
+        "message.max.bytes": 17_825_792,
+    }
+
+
+def consumer_properties(settings: KafkaSettings, client_id: str, group_id: str) -> dict[str, Any]:
+    """Properties of a consumer that commits by itself, after the work."""
+    return {
+        **client_properties(settings, client_id),
+        "group.id": group_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "fetch.message.max.bytes": 17_825_792,
+    }
+
+
+class PolledProducer:
+    """A librdkafka producer and the one thread that polls it. Delivery callbacks run on that thread."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        client_id: str,
+        ack_timeout_seconds: float,
+        properties: dict[str, Any] | None = None,
+    ) -> None:
+        self._fatal: str | None = None
+        merged = producer_properties(settings, client_id, ack_timeout_seconds=ack_timeout_seconds)
+        merged.update(properties or {})
+        merged["error_cb"] = self._on_error
+        self._producer = Producer(merged)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._poll_forever, name=f"{client_id}-poll", daemon=True)
+        self._thread.start()
+
+    @property
+    def fatal_error(self) -> str | None:
+        """Why this producer can never send again (a new one is needed), or None."""
+        return self._fatal
+
+    def produce(self, topic: str, **message: Any) -> None:
+        """Queue one message (key, value, headers, partition, timestamp, on_delivery as confluent-kafka takes them).
+
+        Waits while the local queue is full; the wait is bounded by the delivery time-out that drains it.
+        """
+        while True:
+            try:
+                self._producer.produce(topic, **message)
+                return
+            except BufferError:
+                time.sleep(_QUEUE_FULL_WAIT_SECONDS)
+            except KafkaException as error:
+                raise KafkaUnavailableError(f"produce to {topic}: {error.args[0].str()}") from error
+
+    def close(self, timeout_seconds: float) -> int:
+        """Flush for at most `timeout_seconds`, stop polling; returns how many messages were left unacknowledged."""
+        left = int(self._producer.flush(timeout_seconds))
+        self._stopping.set()
+        self._thread.join(timeout=2 * _POLL_SECONDS + 1)
+        return left
+
+    def _poll_forever(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(_POLL_SECONDS)
+
+    def _on_error(self, error: Any) -> None:
+        if error.fatal():
+            self._fatal = str(error.str())
+            _log.error("kafka.producer.fatal", error=self._fatal)
+
+
+class Outbox:
+    """Everything one batch produces; `wait` ends when all of it is acknowledged.
+
+    `send` is called from one thread; reports arrive on the producer's poll thread. No lock: `_sent` has one writer,
+    `_reported` has another, and the last report is seen by whichever comes second of it and `wait`.
+    """
+
+    def __init__(self, producer: PolledProducer) -> None:
+        self._producer = producer
+        self._sent = 0
+        self._reported = 0
+        self._sealed = False
+        self._error: str | None = None
+        self._finished = threading.Event()
+        self._on_finished: Callable[[], None] = self._finished.set
+        self.last_offset: int | None = None
+
+    def send(self, topic: str, **message: Any) -> None:
+        """Queue one message; its report counts towards `wait`."""
+        self._sent += 1
+        self._producer.produce(topic, on_delivery=self._on_report, **message)
+
+    def send_tracked(self, topic: str, **message: Any) -> None:
+        """As `send`; the highest offset so written becomes `last_offset` (all tracked messages: one partition)."""
+        self._sent += 1
+        self._producer.produce(topic, on_delivery=self._on_tracked_report, **message)
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Block until everything is acknowledged. Raises KafkaUnavailableError when something is not."""
+        self._sealed = True
+        if self._reported < self._sent and not self._finished.wait(timeout_seconds):
+            raise KafkaUnavailableError(f"{self._sent - self._reported} messages not acknowledged in time")
+        self._raise_on_error()
+
+    async def wait_async(self, timeout_seconds: float) -> None:
+        """As `wait`, for an event loop."""
+        loop = asyncio.get_running_loop()
+        finished = asyncio.Event()
+        self._on_finished = lambda: loop.call_soon_threadsafe(finished.set)
+        self._sealed = True
+        if self._reported < self._sent:
+            try:
+                await asyncio.wait_for(finished.wait(), timeout_seconds)
+            except TimeoutError as error:
+                raise KafkaUnavailableError(f"{self._sent - self._reported} messages not acknowledged") from error
+        self._raise_on_error()
+
+    def _raise_on_error(self) -> None:
+        if self._error is not None:
+            raise KafkaUnavailableError(self._error)
+
+    def _on_report(self, error: Any, message: Message) -> None:
+        if error is not None:
+            self._error = f"produce to {message.topic()}: {error.str()}"
+        self._reported += 1
+        if self._sealed and self._reported == self._sent:
+            self._on_finished()
+
+    def _on_tracked_report(self, error: Any, message: Message) -> None:
+        if error is None:
+            self.last_offset = message.offset()
+        self._on_report(error, message)
+
+
+def admin_client(settings: KafkaSettings, client_id: str) -> AdminClient:
+    """An admin client with the shared properties."""
+    return AdminClient(client_properties(settings, client_id))
