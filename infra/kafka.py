@@ -159,7 +159,11 @@ class Outbox:
         """As `wait`, for an event loop."""
         loop = asyncio.get_running_loop()
         finished = asyncio.Event()
-        self._on_finished = lambda: loop.call_soon_threadsafe(finished.set)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(finished.set)
+
+        self._on_finished = wake
         self._sealed = True
         if self._reported < self._sent:
             try:
