@@ -1,0 +1,91 @@
+"""The closed list of Prometheus metrics: every name, type and label of every role stands here and nowhere else.
+
+Labels take few, known values; a tenant, a webhook, an id or a path is never a label. Hot paths bind a labelled child
+once (`INGRESS_REQUESTS.labels("accepted")`) and keep it. Seconds since a commit are
+`time() - hookline_…_last_commit_timestamp_seconds`.
+"""
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+_ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+_BATCH_RECORDS = (1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000)
+
+
+def render() -> bytes:
+    """All metrics of this process in the Prometheus text format; its content type is `CONTENT_TYPE`."""
+    return generate_latest(REGISTRY)
+
+
+def _counter(name: str, description: str, *labels: str) -> Counter:
+    return Counter(f"hookline_{name}", description, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, description: str, *labels: str) -> Gauge:
+    return Gauge(f"hookline_{name}", description, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"hookline_{name}", description, labels, registry=REGISTRY, buckets=buckets)
+
+
+# Ingress. outcome: accepted, handshake, unauthorized, body_too_large, invalid_json, rate_limited, unavailable,
+# method_not_allowed, headers_too_large, timed_out.
+INGRESS_REQUESTS = _counter("ingress_requests", "Requests answered, by outcome.", "outcome")
+INGRESS_ANSWER_SECONDS = _histogram("ingress_answer_seconds", "From the first byte to the answer.", _ANSWER_SECONDS)
+INGRESS_IN_FLIGHT_REQUESTS = _gauge("ingress_in_flight_requests", "Requests that wait for the broker.")
+INGRESS_IN_FLIGHT_BYTES = _gauge("ingress_in_flight_bytes", "Body bytes that wait for the broker.")
+INGRESS_PRODUCE_ERRORS = _counter("ingress_produce_errors", "Requests the broker did not acknowledge.")
+INGRESS_PRODUCERS_REPLACED = _counter("ingress_producers_replaced", "Producers replaced after a fatal error.")
+INGRESS_REJECTIONS_FOLDED = _counter("ingress_rejections_folded", "Rejections counted into another one's record.")
+INGRESS_WEBHOOKS = _gauge("ingress_webhooks", "Webhooks held in memory.")
+
+# Processors. outcome: dispatched, duplicate, filtered, failed, dead_letter.
+PROCESSORS_RECORDS = _counter("processors_records", "Request records processed, by outcome.", "outcome")
+PROCESSORS_REDELIVERIES = _counter("processors_redeliveries", "Records met again after a crash and emitted again.")
+PROCESSORS_BATCH_RECORDS = _histogram("processors_batch_records", "Records per batch.", _BATCH_RECORDS)
+PROCESSORS_BATCH_SECONDS = _histogram("processors_batch_seconds", "From hand-out to acknowledged.", _BATCH_SECONDS)
+PROCESSORS_LAG_RECORDS = _gauge("processors_lag_records", "Request records not yet processed, by topic.", "topic")
+PROCESSORS_LAST_COMMIT = _gauge("processors_last_commit_timestamp_seconds", "When an offset was last committed.")
+PROCESSORS_RECOVERY_RECORDS = _counter("processors_recovery_records", "Changelog records read to rebuild tables.")
+PROCESSORS_DEDUPE_EXPIRED = _counter("processors_dedupe_entries_expired", "Dedupe entries deleted after their window.")
+PROCESSORS_KEYS_RELEASED = _counter("processors_keys_released", "Dedupe entries forgotten after a failed action.")
+PROCESSORS_REBALANCES = _counter("processors_rebalances", "Assignments changed by the consumer group.")
+
+# Actions. outcome: dispatched, failed, repeated, dead_letter.
+ACTIONS = _counter("actions_applied", "Actions ended, by outcome.", "outcome")
+ACTIONS_BATCH_RECORDS = _histogram("actions_batch_records", "Actions per transaction.", _BATCH_RECORDS)
+ACTIONS_BATCH_SECONDS = _histogram("actions_batch_seconds", "From hand-out to committed.", _BATCH_SECONDS)
+ACTIONS_LAG_RECORDS = _gauge("actions_lag_records", "Actions not yet run.")
+ACTIONS_LAST_COMMIT = _gauge("actions_last_commit_timestamp_seconds", "When an offset was last committed.")
+ACTIONS_RETRIES = _counter("actions_retries", "Batches tried again, by reason.", "reason")
+ACTIONS_REBALANCES = _counter("actions_rebalances", "Assignments changed by the consumer group.")
+
+# Analytics. consumer: requests, outcomes, rejections. table: deliveries, rejections, undecodable_records.
+ANALYTICS_ROWS = _counter("analytics_rows", "Rows inserted, by table.", "table")
+ANALYTICS_BATCH_ROWS = _histogram("analytics_batch_rows", "Rows per insert.", _BATCH_RECORDS, "consumer")
+ANALYTICS_BATCH_SECONDS = _histogram("analytics_batch_seconds", "From plan to commit.", _BATCH_SECONDS, "consumer")
+ANALYTICS_LAG_RECORDS = _gauge("analytics_lag_records", "Records not yet in ClickHouse.", "consumer")
+ANALYTICS_LAST_COMMIT = _gauge("analytics_last_commit_timestamp_seconds", "When an offset was last committed.")
+ANALYTICS_PLANS_REPLAYED = _counter("analytics_plans_replayed", "Planned batches found after a restart and inserted.")
+ANALYTICS_INSERT_FAILURES = _counter("analytics_insert_failures", "Inserts that failed and were tried again.")
+ANALYTICS_UNDECODABLE = _counter("analytics_undecodable_records", "Records kept as bytes only.", "consumer")
+ANALYTICS_REBALANCES = _counter("analytics_rebalances", "Assignments changed by the consumer group.", "consumer")
+
+# Management. resource: deliveries, rejections, other. status: the HTTP status.
+MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")
+MANAGEMENT_ANSWER_SECONDS = _histogram("management_answer_seconds", "Time to answer.", _ANSWER_SECONDS, "resource")
