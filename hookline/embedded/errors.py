@@ -58,7 +58,9 @@ class DiskFull(EmbeddedError):
 
 class NoWritePermission(EmbeddedError):
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"cannot write {path} ({reason}): give this user the right to write there or choose another folder")
+        super().__init__(
+            f"cannot write {path} ({reason}): give this user the right to write there or choose another folder"
+        )
         self.path = path
 
 
@@ -106,7 +108,9 @@ class RuntimeMissing(EmbeddedError):
 
 class ChildDidNotStart(EmbeddedError):
     def __init__(self, name: str, reason: str, log_tail: str) -> None:
-        super().__init__(f"{name} did not start: {reason}\nLast lines of its log:\n{log_tail or '(nothing was logged)'}")
+        super().__init__(
+            f"{name} did not start: {reason}\nLast lines of its log:\n{log_tail or '(nothing was logged)'}"
+        )
         self.log_tail = log_tail
 
 

@@ -76,7 +76,11 @@ def jars_folder(cache: Path, lock_text: str) -> Path:
 
 
 def ensure_kafka_jars(
-    *, cache: Path | None = None, lock_file: Path = LOCK_FILE, console: Console | None = None, fetch: Fetcher | None = None
+    *,
+    cache: Path | None = None,
+    lock_file: Path = LOCK_FILE,
+    console: Console | None = None,
+    fetch: Fetcher | None = None,
 ) -> Path:
     """The folder that holds every jar of the lock file; fetches what is missing.
 
@@ -223,5 +227,3 @@ def _progress(console: Console, total: int) -> Iterator[Advance]:
             console.print(f"{title}: {done} of {total} jars", highlight=False)
 
     yield advance
-
-

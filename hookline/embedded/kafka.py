@@ -216,7 +216,9 @@ def _format(plan: _Plan, port: int, controller_port: int) -> None:
     except OSError as error:
         raise RuntimeMissing(command[0], str(error)) from error
     except subprocess.TimeoutExpired as error:
-        raise ChildDidNotStart("Kafka", f"preparing {plan.data_dir} took over {FORMAT_SECONDS_MAX:.0f} s", "") from error
+        raise ChildDidNotStart(
+            "Kafka", f"preparing {plan.data_dir} took over {FORMAT_SECONDS_MAX:.0f} s", ""
+        ) from error
     finally:
         settings.unlink(missing_ok=True)
     if done.returncode != 0:

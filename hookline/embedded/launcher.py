@@ -41,9 +41,7 @@ class Order(NamedTuple):
 
 def parse(arguments: list[str]) -> tuple[Order, list[str]]:
     parent, watch, report, stop, grace, user, group, pid_file, *command = arguments
-    order = Order(
-        int(parent), int(watch), int(report), int(stop), float(grace), int(user), int(group), Path(pid_file)
-    )
+    order = Order(int(parent), int(watch), int(report), int(stop), float(grace), int(user), int(group), Path(pid_file))
     return order, command
 
 

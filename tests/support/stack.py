@@ -1,0 +1,53 @@
+"""The embedded Kafka and Postgres as fixtures: one of each per test session, started by the first test that asks.
+
+Isolation is each test's own matter: topics with names of its own, databases through ``database_dsn``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from hookline.embedded.kafka import KafkaBroker, start_kafka
+from hookline.embedded.postgres import PostgresServer, start_postgres
+
+
+@pytest.fixture(scope="session")
+def stack_folder() -> Iterator[Path]:
+    """Not below pytest's own temporary folder: each new pytest run of the same user closes that one to others (0700),
+    and as root Postgres runs as another user, which could then no longer reach its files."""
+    folder = Path(tempfile.mkdtemp(prefix="hookline-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kafka(stack_folder: Path) -> Iterator[KafkaBroker]:
+    """One broker for the whole session. A test that stops, suspends or kills a broker starts its own."""
+    with start_kafka(stack_folder / "kafka") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres(stack_folder: Path) -> Iterator[PostgresServer]:
+    """One server for the whole session. A test that stops a server starts its own."""
+    with start_postgres(stack_folder / "postgres") as server:
+        yield server
+
+
+@pytest.fixture
+def database_dsn(postgres: PostgresServer) -> Iterator[str]:
+    """A superuser's DSN of a new, empty database, dropped after the test."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield postgres.dsn_of(name)
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
