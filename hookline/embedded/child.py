@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,10 +94,7 @@ class ChildProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.alive():
-            try:
-                os.kill(self.pid, number)
-            except ProcessLookupError:
-                return
+            _send(self.pid, number)
 
     def _close(self) -> None:
         if not self._closed:
@@ -162,30 +160,36 @@ def stop_leftover(
     pid = _read_pid(pid_file)
     if pid is None:
         return None
-    found = identity in arguments_of(pid)
+    found = is_running(pid, identity)
     for number, seconds in ((stop_signal, timeout_seconds), (signal.SIGKILL, KILL_WAIT_SECONDS)):
         deadline = time.monotonic() + seconds
-        if identity in arguments_of(pid):
-            os.kill(pid, number)
-            os.kill(pid, signal.SIGCONT)
-        while identity in arguments_of(pid) and time.monotonic() < deadline:
+        if is_running(pid, identity):
+            _send(pid, number)
+            _send(pid, signal.SIGCONT)
+        while is_running(pid, identity) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     pid_file.unlink(missing_ok=True)
     return pid if found else None
 
 
-def arguments_of(pid: int) -> list[str]:
-    """The command line of a running process; empty when there is none (a zombie has none)."""
-    if sys.platform == "linux":
+def is_running(pid: int, identity: str) -> bool:
+    """True when a process with this pid runs and has ``identity`` in its command line (a zombie has none)."""
+    if Path("/proc/self/cmdline").exists():
         try:
             raw = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
-            return []
-        return [part.decode("utf-8", "surrogateescape") for part in raw.split(b"\0") if part]
+            return False
+        return os.fsencode(identity) in raw.split(b"\0")
     listing = subprocess.run(  # noqa: S603 - fixed program, numeric argument
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return listing.stdout.split()
+    return identity in listing.stdout
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """Send a signal; a process that has just ended is no error."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def tail(path: Path) -> str:

@@ -9,6 +9,7 @@ EmbeddedError                  every error below; the text says what happened an
 ├── PortInUse                  an asked-for port already has a listener
 ├── DataFolderError
 │   ├── DataFolderInUse        another running stack holds the folder
+│   ├── DataFolderUnusable     the path itself cannot serve
 │   ├── DataFolderForeign      the folder holds something that is not ours
 │   └── DataFolderCorrupt      the folder was ours and is damaged
 ├── RuntimeMissing             a program that a wheel should have brought does not run
@@ -18,6 +19,8 @@ EmbeddedError                  every error below; the text says what happened an
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -43,7 +46,8 @@ class BadSum(JarError):
     def __init__(self, path: Path, *, expected: str, got: str) -> None:
         super().__init__(
             f"{path.name} has the wrong sha256\n  expected {expected}\n  got      {got}\n"
-            f"If {path} exists, delete it and run the same command again; if it comes back wrong, do not trust its source."
+            f"If {path} exists, delete it and run the same command again. "
+            "If it comes back wrong, do not trust its source."
         )
         self.path = path
         self.expected = expected
@@ -86,6 +90,12 @@ class DataFolderInUse(DataFolderError):
         self.holder = holder
 
 
+class DataFolderUnusable(DataFolderError):
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"{folder} cannot be a data folder: {reason}; choose another one")
+        self.folder = folder
+
+
 class DataFolderForeign(DataFolderError):
     def __init__(self, folder: Path, found: str) -> None:
         super().__init__(f"{folder} is not a data folder of Hookline (found {found}): choose an empty or a new folder")
@@ -112,6 +122,18 @@ class ChildDidNotStart(EmbeddedError):
             f"{name} did not start: {reason}\nLast lines of its log:\n{log_tail or '(nothing was logged)'}"
         )
         self.log_tail = log_tail
+
+
+@contextmanager
+def os_errors_translated(path: Path) -> Iterator[None]:
+    """Raise our own errors for a full disk and for a missing right to write; any other OSError passes."""
+    try:
+        yield
+    except OSError as error:
+        translated = translate_os_error(error, path)
+        if translated is None:
+            raise
+        raise translated from error
 
 
 def translate_os_error(error: OSError, path: Path) -> EmbeddedError | None:

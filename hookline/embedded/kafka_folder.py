@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from hookline.embedded.errors import DataFolderCorrupt, DataFolderForeign
+from hookline.embedded.errors import DataFolderCorrupt, DataFolderForeign, DataFolderUnusable
 from hookline.embedded.lock import LOCK_FILE
 from hookline.embedded.ports import LOOPBACK
 
@@ -71,6 +71,8 @@ appender.file.strategy.max=1
 
 def check(folder: Path) -> None:
     """Raise DataFolderForeign or DataFolderCorrupt unless the folder is empty, half formatted or one of ours."""
+    if "," in str(folder):
+        raise DataFolderUnusable(folder, "Kafka cannot work in a folder with a comma in its path")
     names = {path.name for path in folder.iterdir()} - {LOCK_FILE}
     if not names:
         return
@@ -114,14 +116,14 @@ def finish_format(folder: Path) -> None:
 
 def properties(folder: Path, port: int, controller_port: int, records: str = RECORDS) -> str:
     return _SETTINGS.format(
-        node_id=NODE_ID, host=LOOPBACK, port=port, controller_port=controller_port, records=folder / records
+        node_id=NODE_ID, host=LOOPBACK, port=port, controller_port=controller_port, records=_escape(folder / records)
     )
 
 
 def write_configuration(folder: Path, port: int, controller_port: int) -> None:
     """Settings, logging and the chosen ports, each replaced as a whole."""
     _write(folder / PROPERTIES, properties(folder, port, controller_port))
-    _write(folder / LOGGING, _LOGGING.format(log=folder / BROKER_LOG))
+    _write(folder / LOGGING, _LOGGING.format(log=_escape(folder / BROKER_LOG)))
     _write(folder / PORTS_FILE, json.dumps({"port": port, "controller_port": controller_port}))
 
 
@@ -132,6 +134,11 @@ def remembered_ports(folder: Path) -> tuple[int | None, int | None]:
         return int(stored["port"]), int(stored["controller_port"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None, None
+
+
+def _escape(path: Path) -> str:
+    """A path as a value of a Java properties file, which is read as Latin-1."""
+    return str(path).encode("unicode_escape").decode("ascii").replace("\\x", "\\u00")
 
 
 def _write(path: Path, text: str) -> None:

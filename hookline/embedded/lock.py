@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from hookline.embedded.errors import DataFolderInUse, translate_os_error
+from hookline.embedded.errors import DataFolderInUse, os_errors_translated
 
 LOCK_FILE = ".lock"
 
@@ -19,7 +19,7 @@ class FolderLock:
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
-        """Let the folder go; doing it twice is harmless. The file stays: removing it would race with the next holder."""
+        """Let the folder go (twice is harmless). The file stays: removing it would race with the next holder."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -38,14 +38,9 @@ def lock_folder(folder: Path) -> FolderLock:
 
     Raises DataFolderInUse (naming the holder's pid), NoWritePermission or DiskFull.
     """
-    try:
+    with os_errors_translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        translated = translate_os_error(error, folder)
-        if translated is None:
-            raise
-        raise translated from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

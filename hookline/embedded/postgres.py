@@ -6,48 +6,33 @@ server among processes by a list of pids, so a killed process leaves the server 
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import quote
 
 import psycopg
 
-from hookline.embedded import ports
-from hookline.embedded.child import ChildProcess, ChildSpecification, launch, stop_leftover
+from hookline.embedded import ports, postgres_folder
+from hookline.embedded.child import ChildSpecification, launch, stop_leftover
 from hookline.embedded.errors import (
     ChildDidNotStart,
     DataFolderCorrupt,
-    DataFolderForeign,
     DiskFull,
     EmbeddedError,
     RuntimeMissing,
-    translate_os_error,
+    os_errors_translated,
 )
-from hookline.embedded.lock import LOCK_FILE, FolderLock, lock_folder
+from hookline.embedded.lock import FolderLock, lock_folder
 from hookline.embedded.postgres_user import ServerUser, make_usable, server_user
+from hookline.embedded.server import EmbeddedServer
 
-SUPERUSER = "hookline"
 DATABASE = "hookline"
-CLUSTER = "cluster"
-CLUSTER_BEING_MADE = "cluster.making"
-PASSWORD_FILE = "password"  # noqa: S105 - a file's name
-PORT_FILE = "port.json"
-PID_FILE = "postgres.pid"
-LOG_FILE = "postgres.log"
-
-INITDB_SECONDS_MAX = 120.0
 START_SECONDS_MAX = 60.0
-STOP_SECONDS = 15.0
 START_ATTEMPTS_MAX = 5
 RETRY_SECONDS = 0.5
 READY_POLL_SECONDS = 0.03
@@ -74,15 +59,11 @@ def _silent(_: str) -> None:
     return
 
 
-@dataclass
-class PostgresServer:
-    """A running server. Use it as a context manager, or call ``stop`` when done (it also lets the data folder go)."""
+@dataclass(kw_only=True)
+class PostgresServer(EmbeddedServer):
+    """A running server that has answered a query. Its stop is the fast one: open transactions are rolled back."""
 
-    port: int
-    data_dir: Path
-    _password: str
-    _child: ChildProcess
-    _lock: FolderLock
+    password: str = field(repr=False)
 
     @property
     def dsn(self) -> str:
@@ -90,51 +71,9 @@ class PostgresServer:
         return self.dsn_of(DATABASE)
 
     def dsn_of(self, database: str) -> str:
-        return f"postgresql://{SUPERUSER}:{quote(self._password)}@{ports.LOOPBACK}:{self.port}/{quote(database)}"
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._child.exit_code
-
-    def alive(self) -> bool:
-        return self._child.alive()
-
-    def stop(self, timeout_seconds: float = STOP_SECONDS) -> bool:
-        """Fast shutdown (open transactions are rolled back), SIGKILL after the time. True when it ended in time."""
-        ended = self._child.stop(timeout_seconds)
-        self._lock.release()
-        return ended
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash would; lets the data folder go."""
-        self.kill_process()
-        self._lock.release()
-
-    def kill_process(self) -> None:
-        """SIGKILL, keeping the data folder locked."""
-        self._child.kill()
-
-    def suspend(self) -> None:
-        """SIGSTOP to the server that accepts connections; those already open go on."""
-        self._child.suspend()
-
-    def resume(self) -> None:
-        self._child.resume()
-
-    def log_tail(self) -> str:
-        return self._child.log_tail()
-
-    def __enter__(self) -> PostgresServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        login = f"{postgres_folder.SUPERUSER}:{quote(self.password)}"
+        # Said here, because PGSSLMODE of the environment may ask for what a loopback server does not offer.
+        return f"postgresql://{login}@{ports.LOOPBACK}:{self.port}/{quote(database)}?sslmode=disable"
 
 
 def programs_folder() -> Path:
@@ -152,15 +91,12 @@ def start_postgres(data_dir: Path, *, port: int = 0, on_progress: Callable[[str]
     killed parent is stopped first. Raises EmbeddedError (errors.py names every case).
     """
     data_dir = data_dir.absolute()
-    lock = lock_folder(data_dir)
-    try:
-        return _start_locked(data_dir, port, on_progress, lock)
-    except OSError as error:
-        lock.release()
-        raise translate_os_error(error, data_dir) or error from error
-    except BaseException:
-        lock.release()
-        raise
+    with ExitStack() as undo:
+        lock = undo.enter_context(lock_folder(data_dir))
+        with os_errors_translated(data_dir):
+            server = _start_locked(data_dir, port, on_progress, lock)
+        undo.pop_all()
+    return server
 
 
 class _TryAgain(ChildDidNotStart):
@@ -171,22 +107,22 @@ def _start_locked(
     data_dir: Path, asked_port: int, on_progress: Callable[[str], None], lock: FolderLock
 ) -> PostgresServer:
     programs, user = programs_folder(), server_user()
-    cluster = data_dir / CLUSTER
-    _check(data_dir, programs, user)
-    leftover = stop_leftover(data_dir / PID_FILE, str(cluster), stop_signal=signal.SIGINT)
+    cluster = data_dir / postgres_folder.CLUSTER
+    postgres_folder.check(data_dir, programs, user)
+    leftover = stop_leftover(data_dir / postgres_folder.PID_FILE, str(cluster), stop_signal=signal.SIGINT)
     if leftover is not None:
         on_progress(f"Postgres: stopped process {leftover}, left over from an earlier run")
     make_usable(programs, data_dir, user)
     if not cluster.exists():
         on_progress("Postgres: preparing the data folder")
-        _make_cluster(data_dir, programs, user)
-    password = _read_password(data_dir)
+        postgres_folder.make_cluster(data_dir, programs, user)
+    password = postgres_folder.read_password(data_dir)
     for attempt in range(1, START_ATTEMPTS_MAX + 1):
-        port = ports.settle(asked_port, _remembered_port(data_dir), "Postgres")
-        (data_dir / PORT_FILE).write_text(json.dumps({"port": port}), encoding="utf-8")
+        port = ports.settle(asked_port, postgres_folder.remembered_port(data_dir), "Postgres")
+        postgres_folder.remember_port(data_dir, port)
         on_progress(f"Postgres: starting on port {port}")
         child = launch(_specification(data_dir, programs, user, port))
-        server = PostgresServer(port, data_dir, password, child, lock)
+        server = PostgresServer(port=port, data_dir=data_dir, password=password, child=child, lock=lock)
         try:
             _await_ready(server)
         except _TryAgain:
@@ -199,84 +135,15 @@ def _start_locked(
     raise AssertionError
 
 
-def _check(data_dir: Path, programs: Path, user: ServerUser) -> None:
-    """Raise DataFolderForeign or DataFolderCorrupt unless the folder is empty, half made or one of ours."""
-    names = {path.name for path in data_dir.iterdir()} - {LOCK_FILE}
-    if not names:
-        return
-    if PASSWORD_FILE not in names:
-        raise DataFolderForeign(data_dir, ", ".join(sorted(names)[:3]))
-    if CLUSTER not in names:
-        return
-    try:
-        version = (data_dir / CLUSTER / "PG_VERSION").read_text(encoding="ascii").strip()
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise DataFolderCorrupt(data_dir, f"{CLUSTER}/PG_VERSION is missing or not text") from error
-    ours = user.run([str(programs / "postgres"), "--version"], timeout_seconds=INITDB_SECONDS_MAX).stdout
-    if f" {version}." not in ours:
-        raise DataFolderForeign(data_dir, f"data of Postgres {version}, while {ours.strip()} is installed")
-
-
-def _make_cluster(data_dir: Path, programs: Path, user: ServerUser) -> None:
-    """initdb into a folder aside, renamed when complete, so that a killed run leaves nothing half made."""
-    making = data_dir / CLUSTER_BEING_MADE
-    if making.exists():
-        shutil.rmtree(making)
-    _write_password(data_dir)
-    making.mkdir(mode=0o700)
-    password_copy = making.with_name(f"{CLUSTER_BEING_MADE}.password")
-    _write_private(password_copy, _read_password(data_dir))
-    user.own(making)
-    user.own(password_copy)
-    command = [str(programs / "initdb"), "-D", str(making), "-U", SUPERUSER, f"--pwfile={password_copy}"]
-    command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command += ["--locale=C", "--no-instructions"]
-    try:
-        done = user.run(command, timeout_seconds=INITDB_SECONDS_MAX)
-    except subprocess.TimeoutExpired as error:
-        raise ChildDidNotStart("Postgres", f"initdb took over {INITDB_SECONDS_MAX:.0f} s", "") from error
-    finally:
-        password_copy.unlink(missing_ok=True)
-    if done.returncode != 0:
-        output = (done.stdout + done.stderr).strip()
-        if "No space left on device" in output:
-            raise DiskFull(data_dir)
-        raise ChildDidNotStart("Postgres", "initdb failed", output)
-    making.replace(data_dir / CLUSTER)
-
-
-def _write_password(data_dir: Path) -> None:
-    path = data_dir / PASSWORD_FILE
-    if not path.exists():
-        _write_private(path, secrets.token_urlsafe(24))
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as target:
-        target.write(text)
-
-
-def _read_password(data_dir: Path) -> str:
-    return (data_dir / PASSWORD_FILE).read_text(encoding="ascii").strip()
-
-
-def _remembered_port(data_dir: Path) -> int | None:
-    try:
-        return int(json.loads((data_dir / PORT_FILE).read_text(encoding="utf-8"))["port"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
-
-
 def _specification(data_dir: Path, programs: Path, user: ServerUser, port: int) -> ChildSpecification:
-    command = [str(programs / "postgres"), "-D", str(data_dir / CLUSTER), "-p", str(port)]
+    command = [str(programs / "postgres"), "-D", str(data_dir / postgres_folder.CLUSTER), "-p", str(port)]
     for name, value in _SETTINGS.items():
         command += ["-c", f"{name}={value}"]
     return ChildSpecification(
         name="Postgres",
         command=command,
-        log_file=data_dir / LOG_FILE,
-        pid_file=data_dir / PID_FILE,
+        log_file=data_dir / postgres_folder.LOG_FILE,
+        pid_file=data_dir / postgres_folder.PID_FILE,
         stop_signal=signal.SIGINT,  # fast shutdown; SIGTERM would wait for every client to leave
         user_id=user.user_id,
         group_id=user.group_id,
@@ -294,7 +161,7 @@ def _await_ready(server: PostgresServer) -> None:
             time.sleep(READY_POLL_SECONDS)
         raise _start_failure(server)
     except BaseException:
-        server.kill_process()
+        server.child.kill()
         raise
 
 
@@ -302,7 +169,7 @@ def _answers(server: PostgresServer) -> bool:
     try:
         with psycopg.connect(server.dsn_of("postgres"), connect_timeout=2, autocommit=True) as connection:
             folder = connection.execute("SHOW data_directory").fetchone()
-            if folder != (str(server.data_dir / CLUSTER),):
+            if folder != (str(server.data_dir / postgres_folder.CLUSTER),):
                 return False
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if known is None:
