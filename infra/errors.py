@@ -5,6 +5,8 @@ HooklineError
 ├── TopicDeclarationError    topics.yaml is not usable; the message names topic and member
 ├── TopicMismatchError       the broker's topics differ from topics.yaml in a way we never change by ourselves
 ├── KafkaUnavailableError    the broker did not answer or acknowledge within the bound
+├── ClickHouseUnavailableError  ClickHouse cannot be reached or cannot take work now: waiting may help
+├── ClickHouseRefusedError      ClickHouse refused a statement: the schema, the statement or the rows are at fault
 └── SecretError              a ciphertext cannot be read: wrong or unknown master key, or damaged
 """
 
@@ -27,6 +29,14 @@ class TopicMismatchError(HooklineError):
 
 class KafkaUnavailableError(HooklineError):
     """The broker did not answer or acknowledge within the bound."""
+
+
+class ClickHouseUnavailableError(HooklineError):
+    """ClickHouse cannot be reached or cannot take work now: waiting may help."""
+
+
+class ClickHouseRefusedError(HooklineError):
+    """ClickHouse refused a statement: the schema, the statement or the rows are at fault."""
 
 
 class SecretError(HooklineError):

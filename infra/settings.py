@@ -35,6 +35,9 @@ class ClickHouseSettings(_Section):
 
     dsn: SecretStr | None = None
     path: Path | None = None
+    connections_max: int = Field(default=6, ge=1, le=64)
+    connect_timeout_seconds: float = Field(default=5.0, gt=0)
+    request_timeout_seconds: float = Field(default=60.0, gt=0)
 
 
 class IngressSettings(_Section):
@@ -87,6 +90,8 @@ class AnalyticsSettings(_Section):
     batch_records_max: int = Field(default=50_000, ge=1)
     batch_bytes_max: int = Field(default=67_108_864, ge=1)
     batch_wait_milliseconds: int = Field(default=1_000, ge=1)
+    retry_wait_seconds_max: float = Field(default=5.0, gt=0)
+    stall_seconds_max: float = Field(default=60.0, gt=0)
 
 
 class ManagementSettings(_Section):
