@@ -5,6 +5,8 @@ HooklineError
 ├── TopicDeclarationError    topics.yaml is not usable; the message names topic and member
 ├── TopicMismatchError       the broker's topics differ from topics.yaml in a way we never change by ourselves
 ├── KafkaUnavailableError    the broker did not answer or acknowledge within the bound
+├── PostgresUnavailableError Postgres is away, full, or gives no connection; nothing was written
+├── MigrationError           the migration files and the database do not fit; the message names the file
 ├── ClickHouseUnavailableError  ClickHouse cannot be reached or cannot take work now: waiting may help
 ├── ClickHouseRefusedError      ClickHouse refused a statement: the schema, the statement or the rows are at fault
 └── SecretError              a ciphertext cannot be read: wrong or unknown master key, or damaged
@@ -37,6 +39,14 @@ class ClickHouseUnavailableError(HooklineError):
 
 class ClickHouseRefusedError(HooklineError):
     """ClickHouse refused a statement: the schema, the statement or the rows are at fault."""
+
+
+class PostgresUnavailableError(HooklineError):
+    """Postgres is away, full, or gives no connection; nothing was written."""
+
+
+class MigrationError(HooklineError):
+    """The migration files and the database do not fit; the message names the file."""
 
 
 class SecretError(HooklineError):
