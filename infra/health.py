@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from infra import metrics
 from infra.errors import SettingsError
-from infra.role import PartHealth, Role
+from infra.role import Part, PartHealth
 
 _BACKLOG_CONNECTIONS = 128
 
@@ -71,7 +71,7 @@ class HttpServer:
             self._socket = None
 
 
-def health_routes(parts: Sequence[Role]) -> APIRouter:
+def health_routes(parts: Sequence[Part]) -> APIRouter:
     """The three routes; /readyz answers 503 while any part is not ready and says why, per part."""
     router = APIRouter()
 
@@ -108,7 +108,7 @@ def part_as_json(state: PartHealth) -> dict[str, Any]:
 class HealthServer:
     """Serves the health of `parts` for a process without an HTTP interface of its own."""
 
-    def __init__(self, host: str, port: int, parts: Sequence[Role]) -> None:
+    def __init__(self, host: str, port: int, parts: Sequence[Part]) -> None:
         application = FastAPI(openapi_url=None)
         application.include_router(health_routes(parts))
         self._server = HttpServer(application, host=host, port=port)

@@ -20,7 +20,13 @@ class PartHealth:
     details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
-class Role(Protocol):
+class Part(Protocol):
+    """Anything whose health is shown."""
+
+    def health(self) -> PartHealth: ...
+
+
+class Role(Part, Protocol):
     """A part that may share its process with others. `start` returns at once; `stop` waits for a clean end."""
 
     name: str
@@ -28,5 +34,3 @@ class Role(Protocol):
     def start(self) -> None: ...
 
     def stop(self, timeout_seconds: float) -> None: ...
-
-    def health(self) -> PartHealth: ...

@@ -25,6 +25,7 @@ RECEIVED = "webhooks.request.received.v1"
 EXPEDITED = "webhooks.request.expedited.v1"
 REJECTED = "webhooks.request.rejected.v1"
 RELEASED = "webhooks.key.released.v1"
+REMEMBERED = "webhooks.key.remembered.v1"
 RECORDED = "webhooks.delivery.recorded.v1"
 REQUEST_DEAD_LETTERS = "webhooks.request.received.v1.dlq"
 ACTIONS = "actions.action.requested.v1"
@@ -146,6 +147,15 @@ def topic_incarnations(admin: AdminClient, names: Sequence[str]) -> dict[str, st
         return {name: str(future.result().topic_id) for name, future in futures.items()}
     except KafkaException as error:
         raise KafkaUnavailableError(f"describe topics: {error.args[0].str()}") from error
+
+
+def topic_partitions(admin: AdminClient, names: Sequence[str]) -> dict[str, int]:
+    """Partitions of each topic on the broker. Raises TopicMismatchError naming a topic that is missing."""
+    found = _existing_partitions(admin)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise TopicMismatchError(f"topic {missing[0]} is missing: run `hookline topics apply`")
+    return {name: found[name] for name in names}
 
 
 def _new_topic(name: str, declaration: TopicDeclaration, settings: KafkaSettings) -> NewTopic:

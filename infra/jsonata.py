@@ -1,0 +1,169 @@
+"""JSONata behind one seam: jlens (fast, bounded) first, jsonata-python as the second implementation and the oracle.
+
+Both are given the body as JSON text and give the result as JSON text: None is "no value", `"null"` is null.
+`$now()`, `$millis()` and `$random()` are fixed by the caller, so that the same delivery maps the same on every replay.
+"""
+
+import json
+import random
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jlens
+from jsonata import jexception
+from jsonata.jsonata import Jsonata
+from jsonata.timebox import Timebox
+from jsonata.utils import Utils
+
+from infra.errors import HooklineError
+
+ENGINES = ("jlens", "jsonata-python")
+SOURCE_LENGTH_MAX = 65_536
+
+
+class JsonataError(HooklineError):
+    """An expression does not compile, or failed on an input. `position` counts characters of the expression."""
+
+    def __init__(self, code: str, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.position = position
+
+
+class InputError(HooklineError):
+    """The input is not JSON."""
+
+
+class Limits(NamedTuple):
+    """Bounds of one evaluation. `result_bytes_max` counts the JSON text of the result."""
+
+    timeout_seconds: float = 0.05
+    depth_max: int = 200
+    result_bytes_max: int = 1_048_576
+
+
+class Expression(Protocol):
+    """A compiled expression. `variables` are the names (without `$`) it reads from the bindings."""
+
+    source: str
+    variables: frozenset[str]
+
+    def evaluate(self, body: str, bindings: Mapping[str, Any] | None, *, now_ms: int, seed: int) -> str | None:
+        """The result as JSON text, None for no value. Raises JsonataError, or InputError when `body` is not JSON."""
+
+
+def compile_expression(source: str, *, engine: str = "jlens", limits: Limits | None = None) -> Expression:
+    """Compile `source` with one of ENGINES. Raises JsonataError with the position of the fault."""
+    if len(source) > SOURCE_LENGTH_MAX:
+        raise JsonataError("SOURCE_TOO_LONG", f"expression is longer than {SOURCE_LENGTH_MAX} characters")
+    if engine == "jlens":
+        return _Jlens(source, limits or Limits())
+    return _JsonataPython(source, limits or Limits())
+
+
+class _Jlens:
+    __slots__ = ("_depth", "_evaluate", "_result_bytes", "_timeout", "source", "variables")
+
+    def __init__(self, source: str, limits: Limits) -> None:
+        try:
+            expression = jlens.Expression(source)
+        except jlens.JlensError as error:
+            raise JsonataError(error.code, str(error), error.position) from error
+        self.source = source
+        self.variables = frozenset(_variables(expression))
+        self._evaluate = expression.evaluate_json
+        self._timeout, self._depth, self._result_bytes = limits
+
+    def evaluate(self, body: str, bindings: Mapping[str, Any] | None, *, now_ms: int, seed: int) -> str | None:
+        try:
+            return self._evaluate(
+                body,
+                bindings,  # type: ignore[arg-type]  # any mapping of JSON values
+                timeout=self._timeout,
+                max_depth=self._depth,
+                max_result_size=self._result_bytes,
+                now=now_ms,
+                seed=seed,
+            )
+        except jlens.JlensError as error:
+            raise JsonataError(error.code, str(error), error.position) from error
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+
+def _variables(expression: jlens.Expression) -> set[str]:
+    read = expression.reads()["bindings"]
+    return set(read) if isinstance(read, dict) else {"headers", "query", "delivery", "metadata", "kafka"}
+
+
+class _FixedClock(Jsonata):  # type: ignore[misc]  # not typed
+    """Its clock is what it was given, whatever `evaluate` sets."""
+
+    fixed_ms: int = 0
+
+    @property
+    def timestamp(self) -> int:
+        return self.fixed_ms
+
+    @timestamp.setter
+    def timestamp(self, _value: int) -> None:
+        """Ignored."""
+
+
+class _JsonataPython:
+    """Compiles per call: the library counts its timeout from compilation and keeps a depth after an exception."""
+
+    __slots__ = ("_limits", "source", "variables")
+
+    def __init__(self, source: str, limits: Limits) -> None:
+        self.source = source
+        self._limits = limits
+        self._compile()
+        self.variables = frozenset(_variables(jlens.Expression(source)))
+
+    def evaluate(self, body: str, bindings: Mapping[str, Any] | None, *, now_ms: int, seed: int) -> str | None:
+        try:
+            document = json.loads(body)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        expression = self._compile()
+        expression.fixed_ms = now_ms
+        expression.set_output_convert_nulls(False)
+        frame = expression.create_frame()
+        Timebox(frame, int(self._limits.timeout_seconds * 1_000), self._limits.depth_max)
+        for name, value in (bindings or {}).items():
+            frame.bind(name, value)
+        expression.register_lambda("random", random.Random(seed).random)  # noqa: S311  # reproducible on purpose
+        try:
+            result = expression.evaluate(_with_nulls(document), frame)
+        except jexception.JException as error:
+            raise JsonataError(str(error.error), str(error), error.location) from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise JsonataError("D1001", str(error)) from error
+        return self._as_text(result)
+
+    def _compile(self) -> Any:
+        try:
+            return _FixedClock(self.source)
+        except jexception.JException as error:
+            raise JsonataError(str(error.error), str(error), error.location) from error
+
+    def _as_text(self, result: Any) -> str | None:
+        if result is None:
+            return None
+        text = json.dumps(Utils.convert_nulls(result), ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode("utf-8", "surrogatepass")) > self._limits.result_bytes_max:
+            raise JsonataError("U1001", f"result is larger than {self._limits.result_bytes_max} bytes")
+        return text
+
+
+def _with_nulls(value: Any) -> Any:
+    """JSON null as the library's own null, which it tells from "no value"."""
+    if value is None:
+        return Utils.NULL_VALUE
+    if isinstance(value, dict):
+        return {name: _with_nulls(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_with_nulls(member) for member in value]
+    return value

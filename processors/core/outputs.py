@@ -1,0 +1,93 @@
+"""The records processors write, as JSON bytes. The contract tests hold these to the models of `schemas.records`."""
+
+import json
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.headers import DeliveryHeaders
+from schemas.records import DispatchStatus
+from schemas.webhooks import WebhookConfig
+
+
+class RecordOrigin(NamedTuple):
+    """Where a request record stands; see `schemas.records.Origin`."""
+
+    topic: str
+    partition: int
+    offset: int
+    incarnation: str
+
+
+def action_request(
+    config: WebhookConfig,
+    headers: DeliveryHeaders,
+    fields: dict[str, Any],
+    *,
+    origin: RecordOrigin,
+    release_key: bytes | None,
+    hops: int,
+) -> bytes:
+    """Value of actions.action.requested.v1."""
+    return _dumps(
+        {
+            "delivery_id": headers.delivery_id,
+            "tenant_id": headers.tenant_id,
+            "webhook_id": headers.webhook_id,
+            "webhook_slug": config.slug,
+            "config_version": config.version,
+            "received_at": headers.received_at_us,
+            "action": config.handler_config.action,
+            "fields": fields,
+            "options": config.handler_config.options,
+            "origin": origin._asdict(),
+            "release_key": None if release_key is None else release_key.hex(),
+            "replay_id": None if headers.replay is None else headers.replay.replay_id,
+            "is_test": headers.is_test,
+            "hops": hops,
+            "priority": config.priority,
+        }
+    )
+
+
+def delivery_record(
+    headers: DeliveryHeaders,
+    status: DispatchStatus,
+    recorded_at_us: int,
+    *,
+    error: dict[str, Any] | None = None,
+    duplicate_of: str | None = None,
+    outcome: dict[str, Any] | None = None,
+) -> bytes:
+    """Value of webhooks.delivery.recorded.v1."""
+    return _dumps(
+        {
+            "delivery_id": headers.delivery_id,
+            "tenant_id": headers.tenant_id,
+            "webhook_id": headers.webhook_id,
+            "received_at": headers.received_at_us,
+            "recorded_at": recorded_at_us,
+            "stage": "processors",
+            "dispatch_status": status.value,
+            "handler_outcome": outcome,
+            "error": error,
+            "duplicate_of": duplicate_of,
+            "attempts": 1,
+            "replay_id": None if headers.replay is None else headers.replay.replay_id,
+            "replayed_from": None if headers.replay is None else headers.replay.replay_of,
+            "is_test": headers.is_test,
+            "trace_id": trace_id(headers.traceparent),
+        }
+    )
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace id inside a W3C `traceparent`."""
+    return None if traceparent is None else traceparent[3:35]
+
+
+def _dumps(document: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits inside a json field
+        return json.dumps(document, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -1,0 +1,143 @@
+"""One lease: the partitions this process owns in one generation of the group, from assignment to revocation.
+
+Everything of a lease is made anew for the next one (consumers, positions, tables' pending writes), so nothing that
+one generation fetched, buffered or half finished can leak into another.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from infra.settings import ProcessorSettings
+from processors.host.progress import Partition, Progress
+from processors.host.reader import Fetched, LaneReader
+from processors.host.table import PartitionTable
+from processors.host.trace import TraceLog
+
+
+@dataclass(slots=True)
+class Batch:
+    """What an agent receives: consecutive records of one partition, and the table of that partition."""
+
+    lease: "Lease"
+    partition: Partition
+    messages: list[Any]
+    end: int
+    table: PartitionTable
+
+
+class Lease:
+    """Owned partitions of one generation; `live` ends at the first sign of a revocation."""
+
+    def __init__(self, generation: int, settings: ProcessorSettings, trace: TraceLog) -> None:
+        self.generation = generation
+        self.cancelled = threading.Event()
+        #: Set when the lease is over for good: what finishes later must not touch the tables any more.
+        self.abandoned = False
+        self.tables: dict[int, PartitionTable] = {}
+        self.progress = Progress({})
+        self.last_progress_at = time.monotonic()
+        #: The completion of the newest batch of each partition number: batches finish in the order handed out.
+        self.tails: dict[int, asyncio.Task[None]] = {}
+        self._settings = settings
+        self._trace = trace
+        self._slots = asyncio.Semaphore(settings.batches_in_flight_max)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"lease-{generation}")
+        self._reader: LaneReader | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the partitions are still ours, as far as this process knows."""
+        return not self.cancelled.is_set()
+
+    async def run_blocking(self, work: Callable[[], Any]) -> Any:
+        """Run `work` on the lease's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def open(self, reader: LaneReader, tables: dict[int, PartitionTable]) -> None:
+        """Take the positions the reader found."""
+        self._reader = reader
+        self.tables = tables
+        self.progress = Progress(reader.positions)
+        for partition, position in reader.positions.items():
+            self._trace.event(
+                "start", generation=self.generation, topic=partition.topic, partition=partition.number, offset=position
+            )
+
+    def start(self, hand_out_task: "asyncio.Task[None]") -> None:
+        """Note the task that hands out, so that `cancel` ends it."""
+        self._loop_task = hand_out_task
+
+    def reader_lag(self) -> dict[Partition, int]:
+        """Records not yet processed, by partition, as far as fetches have seen."""
+        if self._reader is None or not self.live:
+            return {}
+        return {
+            partition: max(0, end - self.progress.position(partition)) for partition, end in self._reader.lag().items()
+        }
+
+    def finish(self, batch: Batch) -> None:
+        """A batch is processed, acknowledged and in the table."""
+        self.progress.finish(batch.partition, batch.end)
+        self.last_progress_at = time.monotonic()
+        self._trace.event(
+            "done",
+            generation=self.generation,
+            topic=batch.partition.topic,
+            partition=batch.partition.number,
+            end=batch.end,
+        )
+
+    def release_slot(self) -> None:
+        """A batch is finished or dropped; another may be handed out."""
+        self._slots.release()
+
+    def cancel(self) -> None:
+        """End the lease: nothing is handed out from here on. Safe to call from anywhere, any number of times."""
+        self.cancelled.set()
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+
+    async def drain(self, timeout_seconds: float) -> bool:
+        """Wait for the batches that agents have begun; false when some did not finish in time."""
+        tails = [tail for tail in self.tails.values() if not tail.done()]
+        if not tails:
+            return True
+        _, unfinished = await asyncio.wait(tails, timeout=timeout_seconds)
+        return not unfinished
+
+    def abandon(self) -> None:
+        """The lease is over. Stops the reader in the background; its thread ends by itself."""
+        self.abandoned = True
+        if self._reader is not None:
+            self._executor.submit(self._reader.close)
+        self._executor.shutdown(wait=False)
+
+    async def hand_out_forever(self, put: Callable[[Batch], Awaitable[None]]) -> None:
+        """Hand out batches through `put` until the lease ends."""
+        assert self._reader is not None  # noqa: S101  # opened before started
+        while self.live:
+            for fetched in await self.run_blocking(self._reader.read):
+                await self._slots.acquire()
+                if self.cancelled.is_set():
+                    return
+                await put(self._to_batch(fetched))
+
+    def _to_batch(self, fetched: Fetched) -> Batch:
+        first, end = fetched.messages[0].offset(), fetched.messages[-1].offset() + 1
+        gap = self.progress.hand_out(fetched.partition, first, end)
+        self._trace.event(
+            "hand_out",
+            generation=self.generation,
+            topic=fetched.partition.topic,
+            partition=fetched.partition.number,
+            first=first,
+            end=end,
+            gap=gap,
+        )
+        return Batch(self, fetched.partition, fetched.messages, end, self.tables[fetched.partition.number])
