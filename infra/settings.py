@@ -41,7 +41,11 @@ class ClickHouseSettings(_Section):
 
 
 class IngressSettings(_Section):
-    """The receiver's bounds. Times in seconds unless the name says otherwise."""
+    """The receiver's bounds, per worker process. Times in seconds unless the name says otherwise.
+
+    While the broker is away at most `probe_requests_max` requests wait for it; the others are answered 503 at once.
+    Rejections are written down up to `rejections_per_second_max` per reason, address and webhook, then counted.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
@@ -50,7 +54,13 @@ class IngressSettings(_Section):
     in_flight_bytes_max: int = Field(default=67_108_864, ge=1)
     ack_timeout_seconds: float = Field(default=8.0, gt=0)
     body_timeout_seconds: float = Field(default=15.0, gt=0)
+    idle_timeout_seconds: float = Field(default=75.0, gt=0)
+    connections_max: int = Field(default=10_000, ge=1)
     header_bytes_max: int = Field(default=16_384, ge=1024)
+    probe_requests_max: int = Field(default=64, ge=1)
+    rejections_per_second_max: int = Field(default=5, ge=1)
+    rejection_keys_max: int = Field(default=1_000, ge=1)
+    key_timeout_milliseconds: int = Field(default=50, ge=1, le=5_000)
     linger_milliseconds: float = Field(default=2.0, ge=0, le=100)
     shutdown_timeout_seconds: float = Field(default=10.0, gt=0)
 
@@ -90,6 +100,7 @@ class AnalyticsSettings(_Section):
     batch_records_max: int = Field(default=50_000, ge=1)
     batch_bytes_max: int = Field(default=67_108_864, ge=1)
     batch_wait_milliseconds: int = Field(default=1_000, ge=1)
+    session_timeout_seconds: float = Field(default=10.0, ge=6, le=300)
     retry_wait_seconds_max: float = Field(default=5.0, gt=0)
     stall_seconds_max: float = Field(default=60.0, gt=0)
 

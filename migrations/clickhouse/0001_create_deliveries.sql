@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS deliveries
     processed_error_path Nullable(String) CODEC(ZSTD(1)),
     processed_duplicate_of Nullable(String),
     processed_attempts Nullable(UInt32),
+    processed_incarnation LowCardinality(Nullable(String)),
     processed_partition Nullable(UInt32),
     processed_offset Nullable(UInt64),
 
@@ -53,6 +54,7 @@ CREATE TABLE IF NOT EXISTS deliveries
     handled_error_path Nullable(String) CODEC(ZSTD(1)),
     handled_duplicate_of Nullable(String),
     handled_attempts Nullable(UInt32),
+    handled_incarnation LowCardinality(Nullable(String)),
     handled_partition Nullable(UInt32),
     handled_offset Nullable(UInt64),
 

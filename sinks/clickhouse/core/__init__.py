@@ -1,0 +1,1 @@
+"""Pure decisions of the ClickHouse sink: which records make a batch, and which rows they are."""

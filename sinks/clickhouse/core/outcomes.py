@@ -1,0 +1,126 @@
+"""Delivery records as the outcome columns of `deliveries`.
+
+What processors say and what the handler (actions, workflows) says are two groups of columns, so that a repeated
+record of the processors never covers the handler's. Records of one delivery in one batch become one row, the last of
+each group: a merge could not tell which of two rows of one insert is the later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from schemas.records import DeliveryRecord
+from sinks.clickhouse.core.rows import (
+    ConsumedRecord,
+    Rows,
+    Source,
+    Undecodable,
+    check_integer,
+    check_time,
+    check_uuid,
+    texts,
+    times,
+)
+
+_parse = TypeAdapter(DeliveryRecord).validate_json
+_ATTEMPTS_LAST = 2**32 - 1
+_Group = tuple[object, ...]
+_NO_GROUP: _Group = (None,) * 9
+_PROCESSORS = "processors"
+
+
+@dataclass(slots=True)
+class _Outcome:
+    tenant_id: str
+    webhook_id: str
+    received_at: int
+    delivery_id: str
+    processed: _Group = _NO_GROUP
+    handled: _Group = _NO_GROUP
+
+
+def build_outcomes(records: Sequence[ConsumedRecord], source: Source) -> list[Rows]:
+    """Rows of `deliveries`, and of `undecodable_records` for what cannot be read."""
+    undecodable = Undecodable(source)
+    by_delivery: dict[tuple[str, str, int, str], _Outcome] = {}
+    for record in records:
+        try:
+            _fold(by_delivery, _checked(record), record.offset() or 0)
+        except ValueError as error:
+            undecodable.add(record, error)
+    built = [_deliveries(list(by_delivery.values()), source)] if by_delivery else []
+    kept = undecodable.build()
+    return [*built, kept] if kept is not None else built
+
+
+def _checked(record: ConsumedRecord) -> DeliveryRecord:
+    parsed = _parse(record.value() or b"")
+    check_uuid("delivery_id", parsed.delivery_id)
+    check_uuid("tenant_id", parsed.tenant_id)
+    check_uuid("webhook_id", parsed.webhook_id)
+    check_time("received_at", parsed.received_at)
+    check_time("recorded_at", parsed.recorded_at)
+    check_integer("attempts", parsed.attempts, _ATTEMPTS_LAST)
+    return parsed
+
+
+def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: DeliveryRecord, offset: int) -> None:
+    key = (parsed.tenant_id, parsed.webhook_id, parsed.received_at, parsed.delivery_id)
+    outcome = by_delivery.get(key)
+    if outcome is None:
+        outcome = by_delivery[key] = _Outcome(*key)
+    error = parsed.error
+    group: _Group = (
+        parsed.dispatch_status.value,
+        parsed.recorded_at,
+        b"" if parsed.handler_outcome is None else orjson.dumps(parsed.handler_outcome, option=orjson.OPT_NON_STR_KEYS),
+        "" if error is None else error.code.value,
+        "" if error is None else error.message,
+        "" if error is None else error.path or "",
+        parsed.duplicate_of or "",
+        parsed.attempts,
+        offset,
+    )
+    if parsed.stage == _PROCESSORS:
+        outcome.processed = group
+    else:
+        outcome.handled = group
+
+
+def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
+    received_at = [outcome.received_at for outcome in outcomes]
+    columns = {
+        "tenant_id": texts([outcome.tenant_id for outcome in outcomes]),
+        "webhook_id": texts([outcome.webhook_id for outcome in outcomes]),
+        "received_at": times(received_at),
+        "delivery_id": texts([outcome.delivery_id for outcome in outcomes]),
+        **_group_columns("processed", [outcome.processed for outcome in outcomes], source),
+        **_group_columns("handled", [outcome.handled for outcome in outcomes], source),
+    }
+    offsets = [
+        tuple(group[8] for group in (outcome.processed, outcome.handled) if isinstance(group[8], int))
+        for outcome in outcomes
+    ]
+    return Rows("deliveries", pa.table(columns), offsets, "present_outcomes", min(received_at), max(received_at))
+
+
+def _group_columns(prefix: str, groups: Sequence[_Group], source: Source) -> dict[str, pa.Array]:
+    status, recorded_at, outcome, code, message, path, duplicate_of, attempts, offset = zip(*groups, strict=True)
+    partitions = [None if value is None else source.partition for value in offset]
+    incarnations = [None if value is None else source.incarnation for value in offset]
+    return {
+        f"{prefix}_status": texts(status),
+        f"{prefix}_at": times(recorded_at),
+        f"{prefix}_outcome": pa.array(outcome, pa.binary()),
+        f"{prefix}_error_code": texts(code),
+        f"{prefix}_error_message": texts(message),
+        f"{prefix}_error_path": texts(path),
+        f"{prefix}_duplicate_of": texts(duplicate_of),
+        f"{prefix}_attempts": pa.array(attempts, pa.uint32()),
+        f"{prefix}_incarnation": texts(incarnations),
+        f"{prefix}_partition": pa.array(partitions, pa.uint32()),
+        f"{prefix}_offset": pa.array(offset, pa.uint64()),
+    }

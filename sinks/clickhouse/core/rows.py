@@ -1,0 +1,131 @@
+"""What the builders of rows share: the records they read, the checks, the columns, and what cannot be read."""
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+import pyarrow as pa
+
+US_FIRST = 946_684_800_000_000
+US_LAST = 4_102_444_800_000_000
+_INTEGER_LAST = 2**63 - 1
+_ERROR_CHARACTERS_MAX = 1_000
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+TIMESTAMP = pa.timestamp("us", "UTC")
+
+
+class UndecodableRecordError(ValueError):
+    """A record that does not keep its topic's contract; the message says where."""
+
+
+class ConsumedRecord(Protocol):
+    """What the builders read of a consumed Kafka message."""
+
+    def offset(self) -> int | None: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The partition that all records of a batch come from."""
+
+    topic: str
+    incarnation: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one table. `offsets[i]`: one of them in the table shows that row i was written; `presence_query` finds
+    them. `from_us` and `until_us` bound the rows' own times."""
+
+    table: str
+    columns: pa.Table
+    offsets: Sequence[tuple[int, ...]]
+    presence_query: str
+    from_us: int
+    until_us: int
+
+
+@dataclass(slots=True)
+class Undecodable:
+    """Collects the records that could not be read."""
+
+    source: Source
+    rows: list[tuple[int, str, bytes, bytes, bytes]] = field(default_factory=list)
+
+    def add(self, record: ConsumedRecord, error: ValueError) -> None:
+        """Keep the record's bytes with what is wrong with it."""
+        text = str(error)[:_ERROR_CHARACTERS_MAX].encode("utf-8", "replace").decode()
+        encoded = [
+            [name, None if value is None else base64.b64encode(value).decode()]
+            for name, value in record.headers() or ()
+        ]
+        self.rows.append(
+            (record.offset() or 0, text, record.key() or b"", orjson.dumps(encoded), record.value() or b"")
+        )
+
+    def build(self) -> Rows | None:
+        """Rows of `undecodable_records`, None when every record could be read."""
+        if not self.rows:
+            return None
+        offsets, errors, keys, headers, values = zip(*self.rows, strict=True)
+        columns = {
+            **source_columns(
+                self.source, len(offsets), topic="topic", incarnation="incarnation", partition="partition"
+            ),
+            "offset": pa.array(offsets, pa.uint64()),
+            "error": pa.array(errors, pa.string()),
+            "key": pa.array(keys, pa.binary()),
+            "headers": pa.array(headers, pa.binary()),
+            "value": pa.array(values, pa.large_binary()),
+        }
+        singles = [(offset,) for offset in offsets]
+        return Rows("undecodable_records", pa.table(columns), singles, "present_undecodable", US_FIRST, US_LAST)
+
+
+def source_columns(source: Source, count: int, **names: str) -> dict[str, pa.Array]:
+    """Constant columns that say where rows come from; `names` maps topic, incarnation, partition to column names."""
+    values = {
+        "topic": pa.scalar(source.topic),
+        "incarnation": pa.scalar(source.incarnation),
+        "partition": pa.scalar(source.partition, pa.uint32()),
+    }
+    return {column: pa.repeat(values[member], count) for member, column in names.items()}
+
+
+def times(values: Sequence[int | None]) -> pa.Array:
+    """Microseconds since the epoch as a column of times."""
+    return pa.array(values, pa.int64()).cast(TIMESTAMP)
+
+
+def texts(values: Iterable[str | bytes | None]) -> pa.Array:
+    """A column of text."""
+    return pa.array(values, pa.string())
+
+
+def check_uuid(name: str, text: str) -> str:
+    """`text`, when it is a UUID; ClickHouse would refuse the whole batch otherwise."""
+    if _UUID.fullmatch(text) is None:
+        raise UndecodableRecordError(f"{name} is not a UUID")
+    return text
+
+
+def check_time(name: str, at_us: int) -> int:
+    """`at_us`, when it lies between the years 2000 and 2100: a stray time would make a partition of its own."""
+    if not US_FIRST <= at_us < US_LAST:
+        raise UndecodableRecordError(f"{name} is not a time between 2000 and 2100")
+    return at_us
+
+
+def check_integer(name: str, value: int, last: int = _INTEGER_LAST) -> int:
+    """`value`, when it fits its column."""
+    if not 0 <= value <= last:
+        raise UndecodableRecordError(f"{name} is out of range")
+    return value

@@ -1,0 +1,123 @@
+"""Role `analytics`: three consumers and a watch over their lag, each on a thread of its own."""
+
+import threading
+import time
+
+from infra import metrics
+from infra.clickhouse import ClickHouse
+from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, KafkaUnavailableError
+from infra.kafka import admin_client
+from infra.lag import lag_by_topic, partitions_of
+from infra.role import PartHealth
+from infra.settings import Settings
+from infra.topics import EXPEDITED, RECEIVED, RECORDED, REJECTED
+from sinks.clickhouse.consumer import RangeConsumer, Subscription
+from sinks.clickhouse.core.outcomes import build_outcomes
+from sinks.clickhouse.core.rejections import build_rejections
+from sinks.clickhouse.core.requests import build_requests
+from sinks.clickhouse.writer import BatchWriter
+
+SUBSCRIPTIONS = (
+    Subscription("requests", (RECEIVED, EXPEDITED), build_requests),
+    Subscription("outcomes", (RECORDED,), build_outcomes),
+    Subscription("rejections", (REJECTED,), build_rejections),
+)
+_WATCH_SECONDS = 2.0
+_ANSWER_SECONDS_MAX = 5.0
+
+
+class AnalyticsRole:
+    """Implements `infra.role.Role`. `clickhouse` is migrated by someone else and closed by who made it."""
+
+    name = "analytics"
+
+    def __init__(self, settings: Settings, clickhouse: ClickHouse) -> None:
+        self._settings = settings
+        self._clickhouse = clickhouse
+        self._stopping = threading.Event()
+        writer = BatchWriter(clickhouse)
+        self._consumers = [
+            RangeConsumer(
+                subscription, writer, kafka=settings.kafka, analytics=settings.analytics, stopping=self._stopping
+            )
+            for subscription in SUBSCRIPTIONS
+        ]
+        self._threads: list[threading.Thread] = []
+        self._lag: dict[str, int] = {}
+        self._kafka_trouble: str | None = "Kafka: not asked yet"
+        self._clickhouse_trouble: str | None = "ClickHouse: not asked yet"
+
+    def start(self) -> None:
+        """Start all loops; returns at once, also while Kafka or ClickHouse is away."""
+        targets = {consumer.subscription.name: consumer.run for consumer in self._consumers}
+        for name, target in {**targets, "watch": self._watch}.items():
+            thread = threading.Thread(target=target, name=f"analytics-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Let each loop finish the insert it is in; what is not committed stays planned in Kafka."""
+        self._stopping.set()
+        deadline = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def health(self) -> PartHealth:
+        """Ready when Kafka and ClickHouse answer and every consumer is a member that gets on with its work."""
+        reasons = [reason for reason in (self._kafka_trouble, self._clickhouse_trouble) if reason is not None]
+        for consumer in self._consumers:
+            reasons.extend(self._reasons_of(consumer))
+        if self._threads and not all(thread.is_alive() for thread in self._threads):
+            dead = [thread.name for thread in self._threads if not thread.is_alive()]
+            reasons.append(f"{', '.join(dead)} has ended")
+        commits = [c.state.last_commit_at_us for c in self._consumers if c.state.last_commit_at_us is not None]
+        return PartHealth(
+            self.name,
+            ready=not reasons,
+            reasons=tuple(reasons),
+            lag_records=sum(self._lag.values()) if self._lag else None,
+            last_commit_at_us=max(commits, default=None),
+            details={f"lag_{name}": lag for name, lag in self._lag.items()},
+        )
+
+    def _reasons_of(self, consumer: RangeConsumer) -> list[str]:
+        name, state = consumer.subscription.name, consumer.state
+        if state.trouble is not None:
+            return [f"{name}: {state.trouble}"]
+        if not state.joined:
+            return [f"{name}: not yet a member of its group"]
+        idle_seconds = time.monotonic() - state.progress_at
+        waiting = self._lag.get(name, 0)
+        if waiting and idle_seconds > self._settings.analytics.stall_seconds_max:
+            return [f"{name}: {waiting} records wait and nothing was committed for {idle_seconds:.0f} s"]
+        return []
+
+    def _watch(self) -> None:
+        admin = admin_client(self._settings.kafka, "hookline-analytics-watch")
+        while True:
+            self._clickhouse_trouble = self._ask_clickhouse()
+            try:
+                for consumer in self._consumers:
+                    self._measure_lag(admin, consumer)
+                self._kafka_trouble = None
+            except KafkaUnavailableError as error:
+                self._kafka_trouble = f"Kafka: {error}"
+            if self._stopping.wait(_WATCH_SECONDS):
+                return
+
+    def _measure_lag(self, admin: object, consumer: RangeConsumer) -> None:
+        subscription = consumer.subscription
+        partitions = partitions_of(admin, subscription.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
+        group_id = subscription.group_id(self._settings.analytics)
+        lag = sum(lag_by_topic(admin, group_id, partitions, timeout_seconds=_ANSWER_SECONDS_MAX).values())
+        if lag == 0:
+            consumer.state.progress_at = time.monotonic()
+        self._lag[subscription.name] = lag
+        metrics.ANALYTICS_LAG_RECORDS.labels(subscription.name).set(lag)
+
+    def _ask_clickhouse(self) -> str | None:
+        try:
+            self._clickhouse.ping()
+        except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
+            return f"ClickHouse: {error}"
+        return None
