@@ -31,7 +31,7 @@ def client_properties(settings: KafkaSettings, client_id: str) -> dict[str, Any]
         "client.id": client_id,
         "socket.keepalive.enable": True,
         "reconnect.backoff.max.ms": 2_000,
-        "log_level": 3,
+        "log_level": 2,  # a broker that is away shows in health and metrics, not as a line per attempt
         **settings.properties,
     }
 

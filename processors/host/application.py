@@ -80,7 +80,7 @@ class GroupConsumer(driver.Consumer):
             return False
         return True
 
-    def verify_all_partitions_active(self) -> None:
+    async def verify_all_partitions_active(self) -> None:
         """Faust's watch over its own fetches; the host watches its readers itself."""
 
 

@@ -117,8 +117,8 @@ class BatchHost:
     async def process(self, batch: Batch) -> None:
         """Process one batch up to its outputs; its completion follows by itself. Never raises.
 
-        A fault ends the process: an agent that raised would have its event acknowledged and lost, so the only way out of a fault is to end
-        hard with nothing committed and be started again.
+        A fault ends the process: the event of an agent that raised would be acknowledged and lost, so the only way
+        out is to end hard, with nothing committed, and to be started again.
         """
         lease = batch.lease
         if not lease.live:
