@@ -4,12 +4,9 @@ Roles connect with any login that is a member of `hookline_service` and step dow
 holds for them whatever that login may do by itself.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +28,6 @@ RECONNECT_TIMEOUT_SECONDS = 2.0
 _SET_ROLE = "SET ROLE hookline_service"
 _SET_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 _SET_TENANT = "SELECT set_config('hookline.tenant_id', %s, true)"
-_QUERY_NAME = re.compile(r"^-- name: ([a-z][a-z0-9_]*)$", re.MULTILINE)
 
 _UNAVAILABLE_CLASSES = ("08", "53", "58")
 _UNAVAILABLE_STATES = frozenset({"25006", "57P01", "57P02", "57P03", "57P05"})
@@ -103,9 +99,3 @@ def open_pool(settings: PostgresSettings) -> Pool:
 def set_tenant(connection: Connection, tenant_id: UUID) -> None:
     """Make `tenant_id` the tenant of the open transaction: row-level security shows its rows and no others."""
     connection.execute(_SET_TENANT, (str(tenant_id),))
-
-
-def load_queries(file: Path) -> Mapping[str, bytes]:
-    """The blocks of a `.sql` file by the name in their `-- name: …` line. Parameters are `%(name)s`."""
-    parts = _QUERY_NAME.split(file.read_text())
-    return MappingProxyType({name: text.strip().encode() for name, text in zip(parts[1::2], parts[2::2], strict=True)})

@@ -17,6 +17,11 @@ class FieldProblem(NamedTuple):
     path: str
     message: str
 
+    @property
+    def field(self) -> str:
+        """The field's name."""
+        return self.path.removeprefix(PATH_PREFIX)
+
 
 class Coerced(NamedTuple):
     """`fields` are usable only when `problems` is empty. Problems come in the order of the definition's fields."""

@@ -1,0 +1,48 @@
+-- name: find_tenant
+SELECT id FROM tenants WHERE id = %(tenant_id)s
+
+-- name: read_applied
+SELECT command_id, status, outcome, attempts
+FROM applied_commands
+WHERE tenant_id = %(tenant_id)s AND command_id = ANY(%(command_ids)s)
+
+-- name: insert_applied
+INSERT INTO applied_commands
+    (tenant_id, command_id, delivery_id, replay_id, action, status, outcome, attempts, trace_id, applied_at)
+SELECT %(tenant_id)s, c.command_id, c.delivery_id, c.replay_id, c.action, c.status, c.outcome, c.attempts, c.trace_id,
+    %(applied_at)s
+FROM json_to_recordset(%(rows)s::json) AS c (
+    command_id uuid, delivery_id uuid, replay_id uuid, action text, status text, outcome json, attempts integer,
+    trace_id text
+)
+ORDER BY c.command_id
+ON CONFLICT (tenant_id, command_id) DO NOTHING
+
+-- name: insert_events
+INSERT INTO outbox (tenant_id, event_id, event_type, entity_type, entity_id, occurred_at, payload)
+SELECT %(tenant_id)s, e.event_id, e.event_type, e.entity_type, e.entity_id, %(occurred_at)s, e.payload
+FROM json_to_recordset(%(rows)s::json) AS e (
+    event_id uuid, event_type text, entity_type text, entity_id uuid, payload json
+)
+
+-- name: lock_mapping
+SELECT entity_id
+FROM external_entity_mappings
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND entity_type = %(entity_type)s
+    AND external_id = %(external_id)s
+ORDER BY realm_id
+LIMIT 2
+FOR UPDATE
+
+-- name: find_mapping_of_entity
+SELECT external_id
+FROM external_entity_mappings
+WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND entity_type = %(entity_type)s
+    AND entity_id = %(entity_id)s
+
+-- name: insert_mapping
+INSERT INTO external_entity_mappings
+    (tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id, delivery_id, last_synced_at)
+VALUES (%(tenant_id)s, %(mapping_id)s, %(webhook_id)s, %(entity_type)s, %(external_id)s, %(entity_id)s,
+    %(delivery_id)s, %(now)s)
+ON CONFLICT DO NOTHING
