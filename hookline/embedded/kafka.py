@@ -29,9 +29,10 @@ from hookline.embedded.jars import ensure_kafka_jars
 from hookline.embedded.lock import FolderLock, lock_folder
 from hookline.embedded.server import EmbeddedServer
 
-START_SECONDS_MAX = 60.0
-FORMAT_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 120.0
+FORMAT_SECONDS_MAX = 120.0
 START_ATTEMPTS_MAX = 3
+HEAP_MEBIBYTES_AT_START = 128
 READY_POLL_SECONDS = 0.05
 METADATA_SECONDS = 2.0
 FOREIGN_JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
@@ -193,7 +194,8 @@ def _format(plan: _Plan, port: int, controller_port: int) -> None:
 
 
 def _specification(plan: _Plan) -> ChildSpecification:
-    heap = ("-Xms128m", f"-Xmx{plan.heap_mebibytes}m", "-XX:+ExitOnOutOfMemoryError")
+    at_start = min(HEAP_MEBIBYTES_AT_START, plan.heap_mebibytes)
+    heap = (f"-Xms{at_start}m", f"-Xmx{plan.heap_mebibytes}m", "-XX:+ExitOnOutOfMemoryError")
     return ChildSpecification(
         name="Kafka",
         command=plan.java(*heap, "kafka.Kafka", str(plan.properties_file)),

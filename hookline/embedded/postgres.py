@@ -32,7 +32,7 @@ from hookline.embedded.postgres_user import ServerUser, make_usable, server_user
 from hookline.embedded.server import EmbeddedServer
 
 DATABASE = "hookline"
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 120.0
 START_ATTEMPTS_MAX = 5
 RETRY_SECONDS = 0.5
 READY_POLL_SECONDS = 0.03
