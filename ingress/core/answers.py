@@ -1,0 +1,69 @@
+"""Answers as bytes. Those without an id are built once; the accepted one is a template."""
+
+from collections.abc import Mapping
+
+REASONS: Mapping[int, str] = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+RETRY_AFTER_SECONDS = 5
+_JSON = b"content-type: application/json\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE = b"connection: close\r\n"
+
+
+def build(status: int, body: bytes = b"", headers: bytes = b"") -> tuple[bytes, bytes]:
+    """Status line, and everything after the place where date and connection go. `headers` are whole lines."""
+    line = f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\n".encode()
+    kind = _JSON if body else b""
+    return line, b"%s%scontent-length: %d\r\n\r\n%s" % (headers, kind, len(body), body)
+
+
+Answer = tuple[bytes, bytes]
+
+ACCEPTED_LINE = b"HTTP/1.1 200 OK\r\n"
+ACCEPTED_REST = b'content-type: application/json\r\ncontent-length: 54\r\nx-delivery-id: %s\r\n\r\n{"delivery_id":"%s"}'
+
+MALFORMED = build(400, b'{"error":"bad_request"}')
+UNAUTHORIZED = build(401)
+METHOD_NOT_ALLOWED = build(405, headers=b"allow: POST, PUT, PATCH\r\n")
+BODY_TIMED_OUT = build(408)
+BODY_TOO_LARGE = build(413, b'{"error":"body_too_large"}')
+HEADERS_TOO_LARGE = build(431)
+UNAVAILABLE = build(503, b'{"error":"unavailable"}', b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS)
+
+
+def accepted(delivery_id: bytes) -> Answer:
+    """The answer after the broker's acknowledgement."""
+    return ACCEPTED_LINE, ACCEPTED_REST % (delivery_id, delivery_id)
+
+
+def invalid_json(delivery_id: bytes) -> Answer:
+    """A verified request that is kept although it is not JSON."""
+    body = b'{"delivery_id":"%s","error":"invalid_json"}' % delivery_id
+    return build(400, body, b"x-delivery-id: %s\r\n" % delivery_id)
+
+
+def unavailable(delivery_id: bytes) -> Answer:
+    """Not acknowledged in time; the id names the attempt, which may or may not have been written."""
+    line, rest = UNAVAILABLE
+    return line, b"x-delivery-id: %s\r\n%s" % (delivery_id, rest)
+
+
+def rate_limited(limit: int, retry_after_seconds: int, reset_seconds: int) -> Answer:
+    """Over the webhook's rate."""
+    headers = b"retry-after: %d\r\nratelimit-limit: %d\r\nratelimit-remaining: 0\r\nratelimit-reset: %d\r\n" % (
+        retry_after_seconds,
+        limit,
+        reset_seconds,
+    )
+    return build(429, b'{"error":"rate_limited"}', headers)

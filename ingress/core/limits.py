@@ -1,0 +1,47 @@
+"""How many requests a webhook may send: a token bucket whose burst is a minute's worth. Time is an argument."""
+
+import math
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """`retry_after_seconds` until the next token (>= 1), `reset_seconds` until the bucket is full again."""
+
+    limit: int
+    retry_after_seconds: int
+    reset_seconds: int
+
+
+class TokenBucket:
+    """Starts full. `now_us` must come from one clock; if that clock goes back, nothing is refilled meanwhile."""
+
+    __slots__ = ("_at_us", "_per_us", "_tokens", "limit")
+
+    def __init__(self, limit_per_minute: int, now_us: int) -> None:
+        self.limit = limit_per_minute
+        self._per_us = limit_per_minute / 60_000_000
+        self._tokens = float(limit_per_minute)
+        self._at_us = now_us
+
+    def take(self, now_us: int) -> bool:
+        """Whether there was a token; takes it."""
+        elapsed = now_us - self._at_us
+        if elapsed > 0:
+            self._tokens = min(self._tokens + elapsed * self._per_us, float(self.limit))
+            self._at_us = now_us
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def refusal(self) -> Refusal:
+        """What to tell a sender for whom there was no token."""
+        retry_us = (1.0 - self._tokens) / self._per_us
+        reset_us = (self.limit - self._tokens) / self._per_us
+        return Refusal(self.limit, max(1, math.ceil(retry_us / 1e6)), max(1, math.ceil(reset_us / 1e6)))
+
+    def resized(self, limit_per_minute: int, now_us: int) -> "TokenBucket":
+        """A bucket with another limit that gives no second burst: it holds the same share of its limit."""
+        other = TokenBucket(limit_per_minute, now_us)
+        other._tokens = self._tokens * limit_per_minute / self.limit
+        return other

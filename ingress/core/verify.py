@@ -1,0 +1,157 @@
+"""Does the request prove that it comes from the sender? One small pure function per `auth_type`.
+
+A verifier is built once per version of a webhook; verifying takes the request and the time and gives None or a reason.
+Wherever a proof is missing or wrong the digest is computed all the same, so that the time taken tells nothing.
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from schemas.webhooks import HmacAuth, SealedSecret
+
+NO_PROOF = "rejected_no_auth"
+BAD_SIGNATURE = "rejected_signature"
+BAD_TIMESTAMP = "rejected_timestamp"
+
+SIGNATURES_MAX = 10
+ID_HEADERS = ("webhook-id", "svix-id", "x-webhook-id")
+_MILLISECONDS_FROM = 100_000_000_000
+_SEPARATORS = re.compile(r"[,\s]+")
+_PLACEHOLDER = re.compile(r"\{(body|timestamp|id|method|path|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)\}")
+_TIMESTAMP = re.compile(r"[0-9]{1,15}")
+
+
+class SignedRequest(NamedTuple):
+    """What a proof may cover. Header names are lower-case; `body` is the exact bytes; `path` has no query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Secret(NamedTuple):
+    """A secret in the clear; after `valid_until_us` (None: no end) it proves nothing."""
+
+    value: bytes
+    valid_until_us: int | None
+
+
+Verify = Callable[[SignedRequest, int], str | None]
+Payload = Callable[[SignedRequest], bytes]
+
+
+def build_hmac_sha256(auth: HmacAuth, secrets: Sequence[Secret]) -> Verify:
+    """Verifier of a signature in a header. `now_us` decides which secrets and timestamps are still good."""
+    header, algorithm = auth.signature_header.lower(), auth.algorithm
+    timestamp_header = auth.timestamp_header.lower() if auth.timestamp_header else None
+    payload_of = compile_payload(auth.signed_payload, timestamp_header)
+    encode = _ENCODINGS[auth.encoding]
+    normalise = str.lower if auth.encoding == "hex" else _without_padding
+    default_prefix, prefix = f"{algorithm}=", auth.prefix
+    tolerance_us = auth.tolerance_seconds * 1_000_000
+
+    def candidates(text: str) -> list[str]:
+        """What may be a signature in the header: the whole text, and its parts."""
+        parts = (
+            [text, *_SEPARATORS.split(text, SIGNATURES_MAX)[:SIGNATURES_MAX]] if _SEPARATORS.search(text) else [text]
+        )
+        if prefix:
+            return [normalise(part[len(prefix) :]) for part in parts if part.startswith(prefix)]
+        cut = len(default_prefix)
+        return [normalise(part[cut:] if part[:cut].lower() == default_prefix else part) for part in parts]
+
+    def verify(request: SignedRequest, now_us: int) -> str | None:
+        payload = payload_of(request)
+        given = request.headers.get(header)
+        offered = candidates(given) if given else [""]
+        matched = False
+        for value, valid_until_us in secrets:
+            expected = encode(hmac.digest(value, payload, algorithm))
+            alive = valid_until_us is None or now_us < valid_until_us
+            for signature in offered:
+                if signature.isascii() and hmac.compare_digest(expected, signature) and alive:
+                    matched = True
+        if not matched:
+            return BAD_SIGNATURE if given else NO_PROOF
+        if timestamp_header is not None and not _is_recent(request.headers.get(timestamp_header), now_us, tolerance_us):
+            return BAD_TIMESTAMP
+        return None
+
+    return verify
+
+
+def compile_payload(template: str, timestamp_header: str | None) -> Payload:
+    """The bytes a signature covers. A header that is missing counts as empty text."""
+    if template == "{body}":
+        return lambda request: request.body
+    parts = [_compile_part(text, timestamp_header) for text in re.split(r"(\{[^{}]*\})", template) if text]
+
+    def payload(request: SignedRequest) -> bytes:
+        return b"".join([part(request) for part in parts])
+
+    return payload
+
+
+def _compile_part(text: str, timestamp_header: str | None) -> Payload:
+    match = _PLACEHOLDER.fullmatch(text)
+    if match is None:
+        literal = text.encode()
+        return lambda _: literal
+    name = match[1]
+    if name == "body":
+        return lambda request: request.body
+    if name == "method":
+        return lambda request: request.method.encode()
+    if name == "path":
+        return lambda request: request.path.encode("latin-1")
+    if name == "id":
+        return _header_payload(*ID_HEADERS)
+    if name == "timestamp":
+        return _header_payload(timestamp_header or "webhook-timestamp")
+    return _header_payload(name.removeprefix("header:").lower())
+
+
+def _header_payload(*names: str) -> Payload:
+    def payload(request: SignedRequest) -> bytes:
+        for name in names:
+            value = request.headers.get(name)
+            if value is not None:
+                return value.encode("latin-1")
+        return b""
+
+    return payload
+
+
+def _is_recent(text: str | None, now_us: int, tolerance_us: int) -> bool:
+    """Whether a time in whole seconds (or milliseconds) is within the tolerance, in either direction."""
+    if text is None or _TIMESTAMP.fullmatch(text) is None:
+        return False
+    number = int(text)
+    at_us = number * 1_000 if number >= _MILLISECONDS_FROM else number * 1_000_000
+    return abs(now_us - at_us) <= tolerance_us
+
+
+def _without_padding(text: str) -> str:
+    return text.rstrip("=")
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode().rstrip("=")
+
+
+def _base64url(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+_ENCODINGS: Mapping[str, Callable[[bytes], str]] = {"hex": bytes.hex, "base64": _base64, "base64url": _base64url}
+
+VERIFIERS: Mapping[str, Callable[[HmacAuth, Sequence[Secret]], Verify]] = {"hmac_sha256": build_hmac_sha256}
+
+# Stands in for a webhook that does not exist: the same work, and never a match, because its secret is never in force.
+verify_nobody: Verify = build_hmac_sha256(
+    HmacAuth(secrets=(SealedSecret(sealed=""),)), [Secret(b"no webhook has this for its secret", valid_until_us=0)]
+)

@@ -1,0 +1,118 @@
+"""A webhook made ready for the receiver: everything that can be worked out before a request is."""
+
+from typing import Any
+
+import orjson
+
+from infra.jsonata import InputError, JsonataError, Limits, compile_expression
+from infra.log import get_logger
+from infra.topics import EXPEDITED, RECEIVED
+from infra.webhooks import Webhook, WebhookTable
+from ingress.core.headers import StoredHeaders
+from ingress.core.keys import Evaluate, KeyOf, build_key, build_ordering_key
+from ingress.core.limits import TokenBucket
+from ingress.core.verify import VERIFIERS, Secret
+from ingress.errors import ExpressionError
+
+EXPEDITED_FROM_PRIORITY = 2
+_RESULT_BYTES_MAX = 65_536
+_log = get_logger(__name__)
+
+
+class Prepared:
+    """One version of one webhook, and its token bucket."""
+
+    __slots__ = (
+        "body_bytes_max",
+        "bucket",
+        "is_active",
+        "key_of",
+        "ordering_key_of",
+        "stored",
+        "tenant_id",
+        "topic",
+        "verify",
+        "version",
+        "webhook",
+        "webhook_id",
+    )
+
+    def __init__(
+        self, webhook: Webhook, bucket: TokenBucket, key_of: KeyOf | None, ordering_key_of: KeyOf | None
+    ) -> None:
+        config = webhook.config
+        self.webhook = webhook
+        self.bucket = bucket
+        self.key_of = key_of
+        self.ordering_key_of = ordering_key_of
+        self.is_active = config.is_active
+        self.tenant_id = config.tenant_id
+        self.webhook_id = config.webhook_id
+        self.version = config.version
+        self.body_bytes_max = config.max_body_bytes
+        self.topic = EXPEDITED if config.priority >= EXPEDITED_FROM_PRIORITY else RECEIVED
+        self.stored = StoredHeaders(config.auth_config.signature_header)
+        secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
+        self.verify = VERIFIERS[config.auth_type](config.auth_config, secrets)
+
+
+class PreparedWebhooks:
+    """Looks a receiver URL up in the live table; what is prepared is kept until the webhook changes."""
+
+    def __init__(self, table: WebhookTable, *, key_timeout_seconds: float) -> None:
+        self._table = table
+        self._limits = Limits(timeout_seconds=key_timeout_seconds, result_bytes_max=_RESULT_BYTES_MAX)
+        self._by_id: dict[str, Prepared] = {}
+
+    def find(self, tenant_slug: str, slug: str, now_us: int) -> Prepared | None:
+        """The webhook as it is in force now, active or not."""
+        webhook = self._table.find(tenant_slug, slug)
+        if webhook is None:
+            return None
+        prepared = self._by_id.get(webhook.config.webhook_id)
+        if prepared is None or prepared.webhook is not webhook:
+            prepared = self._prepare(webhook, prepared, now_us)
+            self._by_id[webhook.config.webhook_id] = prepared
+        return prepared
+
+    def forget_deleted(self) -> None:
+        """Let go of webhooks that are no longer in the table."""
+        if len(self._by_id) > len(self._table):
+            self._by_id = {
+                webhook_id: prepared
+                for webhook_id, prepared in self._by_id.items()
+                if self._table.by_id(prepared.tenant_id, webhook_id) is not None
+            }
+
+    def _prepare(self, webhook: Webhook, before: Prepared | None, now_us: int) -> Prepared:
+        config = webhook.config
+        limit = config.rate_limit_per_minute
+        if before is None:
+            bucket = TokenBucket(limit, now_us)
+        else:
+            bucket = before.bucket if before.bucket.limit == limit else before.bucket.resized(limit, now_us)
+        try:
+            key_of = build_key(config.idempotency_source, self._compile)
+            ordering_key_of = build_ordering_key(config.ordering_key, self._compile)
+        except ExpressionError as error:
+            # Refusing the sender's events for a slip in our configuration would lose them: taken without the key.
+            _log.error(
+                "ingress.expression.refused", webhook_id=config.webhook_id, version=config.version, error=str(error)
+            )
+            key_of, ordering_key_of = None, None
+        return Prepared(webhook, bucket, key_of, ordering_key_of)
+
+    def _compile(self, source: str) -> Evaluate:
+        try:
+            expression = compile_expression(source, limits=self._limits)
+        except JsonataError as error:
+            raise ExpressionError(f"key expression does not compile: {error.message}") from error
+
+        def evaluate(body: Any, at_ms: int) -> Any:
+            try:
+                found = expression.evaluate(orjson.dumps(body).decode(), None, now_ms=at_ms, seed=0)
+            except (JsonataError, InputError) as error:
+                raise ExpressionError("key expression failed") from error
+            return None if found is None else orjson.loads(found)
+
+        return evaluate

@@ -1,0 +1,168 @@
+"""The receiver's steps in the order of the contract: find, verify, rate limit, parse, dedupe key, produce.
+
+The body cap comes before, while the body is read (connection.py); the answer comes after, with the acknowledgement.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.clock import now_us
+from infra.ids import uuid7_text
+from ingress.acks import AckBridge, Answerable, Pending
+from ingress.core import answers
+from ingress.core.answers import Answer
+from ingress.core.facts import request_facts
+from ingress.core.http1 import Head
+from ingress.core.keys import KeyOf
+from ingress.core.verify import SignedRequest, verify_nobody
+from ingress.errors import ExpressionError
+from ingress.prepared import Prepared, PreparedWebhooks
+from ingress.rejections import Rejected, RejectionLog
+from ingress.tally import Tally
+from ingress.tracing import Trace
+from schemas.bodies import BodyError, parse_body
+from schemas.headers import DeliveryHeaders, encode
+from schemas.keys import request_key
+
+INBOUND = "/api/inbound/"
+BODY_BYTES_MAX_UNKNOWN = 1_048_576
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_HANDSHAKE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Exchange:
+    """One request on its way: its head, whose it is, and when its head was whole (microseconds since the epoch)."""
+
+    __slots__ = ("head", "prepared", "received_at_us", "source_ip")
+
+    def __init__(self, head: Head, prepared: Prepared | None, source_ip: str, received_at_us: int) -> None:
+        self.head = head
+        self.prepared = prepared
+        self.source_ip = source_ip
+        self.received_at_us = received_at_us
+
+    @property
+    def body_bytes_max(self) -> int:
+        return BODY_BYTES_MAX_UNKNOWN if self.prepared is None else self.prepared.body_bytes_max
+
+
+class Receiver:
+    """Decides on whole requests. Stateless but for the parts it was given; one per worker, on the loop's thread."""
+
+    def __init__(
+        self,
+        webhooks: PreparedWebhooks,
+        bridge: AckBridge,
+        rejections: RejectionLog,
+        tally: Tally,
+        trace: Trace,
+    ) -> None:
+        self.webhooks = webhooks
+        self.bridge = bridge
+        self.rejections = rejections
+        self.tally = tally
+        self.trace = trace
+
+    def open(self, head: Head, source_ip: str) -> Exchange:
+        """Find the webhook behind the URL. An unknown one goes on as None, so that it looks like any other."""
+        at_us = now_us()
+        tenant_slug, slash, slug = head.path[len(INBOUND) :].partition("/")
+        prepared = self.webhooks.find(tenant_slug, slug, at_us) if slash else None
+        return Exchange(head, prepared, source_ip, at_us)
+
+    def refuse_method(self, exchange: Exchange) -> Answer | None:
+        """The answer to a method that carries no delivery, or None."""
+        method = exchange.head.method
+        if method in _BODY_METHODS or method in _HANDSHAKE_METHODS:
+            return None
+        return self.reject(exchange, "method_not_allowed", "method_not_allowed", answers.METHOD_NOT_ALLOWED)
+
+    def reject(self, exchange: Exchange, outcome: str, reason: str, answer: Answer) -> Answer:
+        """Count and write down a rejection; returns `answer`."""
+        prepared = exchange.prepared
+        known = None if prepared is None else prepared.stored
+        self.rejections.record(
+            Rejected(
+                exchange.head,
+                exchange.source_ip,
+                reason,
+                None if prepared is None else prepared.tenant_id,
+                None if prepared is None else prepared.webhook_id,
+                exchange.received_at_us,
+            ),
+            known,
+        )
+        self.answered(outcome, exchange.received_at_us)
+        return answer
+
+    def count_malformed(self, outcome: str) -> None:
+        """A request that could not be read far enough to know whose it is."""
+        self.tally.answered(outcome, 0.0)
+
+    def answered(self, outcome: str, received_at_us: int) -> None:
+        self.tally.answered(outcome, (now_us() - received_at_us) / 1e6)
+
+    def receive(self, exchange: Exchange, body: bytes, waiter: Answerable) -> Answer | Pending:
+        """Take a whole request. An Answer at once, or a Pending that will be acknowledged to `waiter`."""
+        head, prepared, at_us = exchange.head, exchange.prepared, exchange.received_at_us
+        signed = SignedRequest(head.method, head.path, head.headers, body)
+        verify = verify_nobody if prepared is None else prepared.verify
+        reason = verify(signed, at_us)
+        if prepared is None or not prepared.is_active:
+            unknown = "unknown_webhook" if prepared is None else "disabled_webhook"
+            return self.reject(exchange, "unauthorized", unknown, answers.UNAUTHORIZED)
+        if reason is not None:
+            return self.reject(exchange, "unauthorized", reason, answers.UNAUTHORIZED)
+        if head.method in _HANDSHAKE_METHODS:
+            return self.reject(exchange, "unauthorized", "no_handshake_rule", answers.UNAUTHORIZED)
+        if not prepared.bucket.take(at_us):
+            answer = answers.rate_limited(*prepared.bucket.refusal())
+            return self.reject(exchange, "rate_limited", "rate_limited", answer)
+        return self._produce(exchange, prepared, body, waiter)
+
+    def _produce(self, exchange: Exchange, prepared: Prepared, body: bytes, waiter: Answerable) -> Answer | Pending:
+        head, at_us = exchange.head, exchange.received_at_us
+        headers = head.headers
+        dedupe_key = ordering_key = None
+        invalid_json = False
+        try:
+            value = parse_body(body, headers.get("content-type"))
+        except BodyError:
+            invalid_json = True
+        else:
+            if prepared.key_of is not None:
+                dedupe_key = self._key(prepared.key_of, headers, value, at_us)
+            if prepared.ordering_key_of is not None:
+                ordering_key = self._key(prepared.ordering_key_of, headers, value, at_us)
+        delivery_id = uuid7_text(at_us)
+        facts = request_facts(head, prepared.stored, exchange.source_ip, now_us() - at_us, invalid_json=invalid_json)
+        pending = Pending(waiter, delivery_id.encode(), len(body), invalid_json=invalid_json)
+        taken = self.bridge.submit(
+            pending,
+            prepared.topic,
+            key=request_key(prepared.tenant_id, prepared.webhook_id, ordering_key or dedupe_key or delivery_id),
+            value=body,
+            headers=encode(
+                DeliveryHeaders(
+                    delivery_id,
+                    prepared.tenant_id,
+                    prepared.webhook_id,
+                    prepared.version,
+                    at_us,
+                    facts,
+                    dedupe_key,
+                    self.trace(headers),
+                )
+            ),
+            at_ms=at_us // 1_000,
+        )
+        if taken:
+            return pending
+        return self.reject(exchange, "unavailable", "unavailable", answers.UNAVAILABLE)
+
+    def _key(self, key_of: KeyOf, headers: Mapping[str, str], value: Any, at_us: int) -> str | None:
+        try:
+            return key_of(headers, value, at_us // 1_000)
+        except ExpressionError:
+            self.tally.key_failures += 1
+            return None
