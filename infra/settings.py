@@ -91,6 +91,8 @@ class ActionSettings(_Section):
     batch_records_max: int = Field(default=500, ge=1, le=10_000)
     batch_wait_milliseconds: int = Field(default=20, ge=0)
     attempts_max: int = Field(default=3, ge=1)
+    session_timeout_seconds: float = Field(default=15.0, ge=6, le=300)
+    ack_timeout_seconds: float = Field(default=30.0, gt=0)
 
 
 class AnalyticsSettings(_Section):
