@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -225,7 +226,7 @@ def shake(workers: Workers, randomness: random.Random, seconds: float) -> list[s
     return done
 
 
-def _rejoining(done: list[str], running: list[str], names: "object") -> str:
+def _rejoining(done: list[str], running: list[str], names: Iterator[str]) -> str:
     """A worker that was here before and comes back to its old data folder, else a new one."""
     gone = [entry.split()[1] for entry in done if not entry.startswith("start")]
-    return next((name for name in reversed(gone) if name not in running), next(names))  # type: ignore[call-overload,no-any-return]
+    return next((name for name in reversed(gone) if name not in running), None) or next(names)
