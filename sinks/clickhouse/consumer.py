@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from infra import metrics
 from infra.clock import now_us
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, KafkaUnavailableError
+from infra.groups import analytics_group_id
 from infra.kafka import admin_client, consumer_properties
 from infra.log import get_logger
 from infra.settings import AnalyticsSettings, KafkaSettings
@@ -53,8 +54,8 @@ class Subscription:
     build: Build
 
     def group_id(self, settings: AnalyticsSettings) -> str:
-        """A group of its own, so that one consumer's rebalance does not stop the others."""
-        return f"{settings.group_id}-{self.name}"
+        """The consumer group."""
+        return analytics_group_id(settings, self.name)
 
 
 @dataclass(slots=True)

@@ -6,11 +6,11 @@ import time
 from infra import metrics
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, KafkaUnavailableError
+from infra.groups import ANALYTICS_TOPICS
 from infra.kafka import admin_client
 from infra.lag import lag_by_topic, partitions_of
 from infra.role import PartHealth
 from infra.settings import Settings
-from infra.topics import EXPEDITED, RECEIVED, RECORDED, REJECTED
 from sinks.clickhouse.consumer import RangeConsumer, Subscription
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
@@ -18,9 +18,9 @@ from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.writer import BatchWriter
 
 SUBSCRIPTIONS = (
-    Subscription("requests", (RECEIVED, EXPEDITED), build_requests),
-    Subscription("outcomes", (RECORDED,), build_outcomes),
-    Subscription("rejections", (REJECTED,), build_rejections),
+    Subscription("requests", ANALYTICS_TOPICS["requests"], build_requests),
+    Subscription("outcomes", ANALYTICS_TOPICS["outcomes"], build_outcomes),
+    Subscription("rejections", ANALYTICS_TOPICS["rejections"], build_rejections),
 )
 _WATCH_SECONDS = 2.0
 _ANSWER_SECONDS_MAX = 5.0

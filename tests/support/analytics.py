@@ -81,7 +81,7 @@ class Records:
             "dispatch_status": DispatchStatus.DISPATCHED,
             **members,
         }
-        record = DeliveryRecord(delivery_id=delivery_id, received_at=received_at, **values)  # type: ignore[arg-type]
+        record = DeliveryRecord(delivery_id=delivery_id, received_at=received_at, **values)
         self.raw(RECORDED, record.model_dump_json().encode(), key=delivery_id.encode())
 
     def rejection(self, rejection_id: str, rejected_at: int, **members: object) -> None:

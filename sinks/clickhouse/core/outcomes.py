@@ -18,9 +18,9 @@ from sinks.clickhouse.core.rows import (
     Rows,
     Source,
     Undecodable,
+    check_ids,
     check_integer,
     check_time,
-    check_uuid,
     texts,
     times,
 )
@@ -58,9 +58,7 @@ def build_outcomes(records: Sequence[ConsumedRecord], source: Source) -> list[Ro
 
 def _checked(record: ConsumedRecord) -> DeliveryRecord:
     parsed = _parse(record.value() or b"")
-    check_uuid("delivery_id", parsed.delivery_id)
-    check_uuid("tenant_id", parsed.tenant_id)
-    check_uuid("webhook_id", parsed.webhook_id)
+    check_ids(parsed.tenant_id, parsed.webhook_id, parsed.delivery_id)
     check_time("received_at", parsed.received_at)
     check_time("recorded_at", parsed.recorded_at)
     check_integer("attempts", parsed.attempts, _ATTEMPTS_LAST)
@@ -74,7 +72,7 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
         outcome = by_delivery[key] = _Outcome(*key)
     error = parsed.error
     group: _Group = (
-        parsed.dispatch_status.value,
+        parsed.dispatch_status,
         parsed.recorded_at,
         b"" if parsed.handler_outcome is None else orjson.dumps(parsed.handler_outcome, option=orjson.OPT_NON_STR_KEYS),
         "" if error is None else error.code.value,

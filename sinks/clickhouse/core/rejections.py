@@ -12,9 +12,9 @@ from sinks.clickhouse.core.rows import (
     Rows,
     Source,
     Undecodable,
+    check_ids,
     check_integer,
     check_time,
-    check_uuid,
     source_columns,
     texts,
     times,
@@ -41,9 +41,7 @@ def build_rejections(records: Sequence[ConsumedRecord], source: Source) -> list[
 
 def _checked(record: ConsumedRecord) -> RejectionRecord:
     parsed = _parse(record.value() or b"")
-    check_uuid("rejection_id", parsed.rejection_id)
-    check_uuid("tenant_id", parsed.tenant_id or _NIL)
-    check_uuid("webhook_id", parsed.webhook_id or _NIL)
+    check_ids(parsed.tenant_id or _NIL, parsed.webhook_id or _NIL, parsed.rejection_id)
     check_time("rejected_at", parsed.rejected_at)
     check_integer("count", parsed.count, _COUNT_LAST)
     return parsed

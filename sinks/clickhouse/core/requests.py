@@ -13,9 +13,9 @@ from sinks.clickhouse.core.rows import (
     Rows,
     Source,
     Undecodable,
+    check_ids,
     check_integer,
     check_time,
-    check_uuid,
     source_columns,
     texts,
     times,
@@ -43,14 +43,15 @@ def build_requests(records: Sequence[ConsumedRecord], source: Source) -> list[Ro
 def _row(record: ConsumedRecord) -> _Row:
     headers = record_headers.decode(record.headers())
     facts = _parse_facts(headers.request)
+    check_ids(headers.tenant_id, headers.webhook_id, headers.delivery_id)
     replay = headers.replay
     key = headers.dedupe_key
     return (
         record.offset(),
-        check_uuid("tenant id", headers.tenant_id),
-        check_uuid("webhook id", headers.webhook_id),
+        headers.tenant_id,
+        headers.webhook_id,
         check_time("received-at", headers.received_at_us),
-        check_uuid("delivery id", headers.delivery_id),
+        headers.delivery_id,
         check_integer("config version", headers.config_version),
         None if key is None else key.encode("utf-8", "replace"),
         facts.method,

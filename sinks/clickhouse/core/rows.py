@@ -13,7 +13,8 @@ US_FIRST = 946_684_800_000_000
 US_LAST = 4_102_444_800_000_000
 _INTEGER_LAST = 2**63 - 1
 _ERROR_CHARACTERS_MAX = 1_000
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_THREE_UUIDS = re.compile(f"{_UUID}/{_UUID}/{_UUID}")
 
 TIMESTAMP = pa.timestamp("us", "UTC")
 
@@ -110,11 +111,10 @@ def texts(values: Iterable[str | bytes | None]) -> pa.Array:
     return pa.array(values, pa.string())
 
 
-def check_uuid(name: str, text: str) -> str:
-    """`text`, when it is a UUID; ClickHouse would refuse the whole batch otherwise."""
-    if _UUID.fullmatch(text) is None:
-        raise UndecodableRecordError(f"{name} is not a UUID")
-    return text
+def check_ids(tenant_id: str, webhook_id: str, own_id: str) -> None:
+    """Raises unless all three are UUIDs; ClickHouse would refuse the whole batch otherwise."""
+    if _THREE_UUIDS.fullmatch(f"{tenant_id}/{webhook_id}/{own_id}") is None:
+        raise UndecodableRecordError("tenant, webhook or own id is not a UUID")
 
 
 def check_time(name: str, at_us: int) -> int:

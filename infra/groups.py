@@ -1,0 +1,35 @@
+"""The consumer groups of a system and what each reads, for those who start them and those who watch them."""
+
+from dataclasses import dataclass
+
+from infra.settings import AnalyticsSettings, Settings
+from infra.topics import ACTIONS, EXPEDITED, RECEIVED, RECORDED, REJECTED
+
+ANALYTICS_TOPICS = {"requests": (RECEIVED, EXPEDITED), "outcomes": (RECORDED,), "rejections": (REJECTED,)}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerGroup:
+    """A group, the role its members have, and its topics."""
+
+    role: str
+    group_id: str
+    topics: tuple[str, ...]
+
+
+def analytics_group_id(settings: AnalyticsSettings, consumer: str) -> str:
+    """A group per consumer of the sink, so that one's rebalance does not stop the others."""
+    return f"{settings.group_id}-{consumer}"
+
+
+def consumer_groups(settings: Settings) -> tuple[ConsumerGroup, ...]:
+    """Every group that must keep up with its topics."""
+    analytics = [
+        ConsumerGroup("analytics", analytics_group_id(settings.analytics, consumer), topics)
+        for consumer, topics in ANALYTICS_TOPICS.items()
+    ]
+    return (
+        ConsumerGroup("processors", settings.processors.group_id, (RECEIVED, EXPEDITED)),
+        ConsumerGroup("actions", settings.actions.group_id, (ACTIONS,)),
+        *analytics,
+    )

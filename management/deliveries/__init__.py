@@ -1,0 +1,1 @@
+"""Deliveries: what became of each accepted request."""

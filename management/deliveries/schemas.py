@@ -1,0 +1,73 @@
+"""A delivery as the API shows it."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from management.paging import PageRequest
+from schemas.records import DispatchStatus, ErrorCode
+
+
+class DeliveryFilter(PageRequest):
+    """Which deliveries a list shows; the time window is of `received_at`: since ≤ t < until."""
+
+    webhook_id: UUID | None = None
+    dispatch_status: DispatchStatus | None = None
+
+
+class DeliveredRequest(BaseModel):
+    """The request. In lists `body` is its first 1,024 bytes; after 30 days that is all there is of a longer one."""
+
+    method: str | None
+    path: str | None
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: str | None
+    body_encoding: Literal["text", "base64"]
+    body_bytes: int | None
+    body_truncated: bool
+    content_type: str | None
+
+
+class UserAgent(BaseModel):
+    """The header as it came."""
+
+    raw: str | None
+
+
+class ShownError(BaseModel):
+    """Why a delivery failed."""
+
+    code: ErrorCode
+    message: str
+    path: str | None
+
+
+class Delivery(BaseModel):
+    """One accepted request and what became of it. Request members are null while its record is on its way."""
+
+    delivery_id: UUID
+    tenant_id: UUID
+    webhook_id: UUID
+    webhook_slug: str | None
+    config_version: int | None
+    received_at: str = Field(description="RFC 3339, UTC, milliseconds")
+    idempotency_key: str | None
+    request: DeliveredRequest
+    source_ip: str | None
+    user_agent: UserAgent
+    auth_status: Literal["verified"] = "verified"
+    dispatch_status: DispatchStatus
+    handler_outcome: dict[str, Any] | None
+    error: ShownError | None
+    duplicate_of: UUID | None
+    response_status: int | None
+    ingress_ms: float | None
+    duration_ms: float | None = Field(description="from received_at to the outcome")
+    attempts: int
+    is_replay: bool
+    replayed_from: str | None
+    replay_id: str | None
+    is_test: bool
+    trace_id: str | None

@@ -1,0 +1,81 @@
+"""Deliveries of a tenant."""
+
+from uuid import UUID
+
+import orjson
+
+from infra.clickhouse import Row
+from infra.clock import rfc3339
+from management.deliveries.repository import DeliveryRepository
+from management.deliveries.schemas import DeliveredRequest, Delivery, DeliveryFilter, ShownError, UserAgent
+from management.errors import NotFoundError
+from management.paging import Page, PageMeta
+
+
+class DeliveryService:
+    """Reads only; a tenant sees its own deliveries."""
+
+    def __init__(self, repository: DeliveryRepository) -> None:
+        self._repository = repository
+
+    def page(self, tenant_id: UUID, wanted: DeliveryFilter) -> Page[Delivery]:
+        """A page, newest first."""
+        rows, total = self._repository.page(tenant_id, wanted)
+        meta = PageMeta(page=wanted.page, per_page=wanted.per_page, total=total)
+        return Page(data=[_delivery(row) for row in rows], meta=meta)
+
+    def get(self, tenant_id: UUID, delivery_id: UUID) -> Delivery:
+        """One delivery. Raises NotFoundError, also for another tenant's."""
+        row = self._repository.get(tenant_id, delivery_id)
+        if row is None:
+            raise NotFoundError(f"no delivery {delivery_id}")
+        return _delivery(row)
+
+
+def _delivery(row: Row) -> Delivery:
+    received_at_us, recorded_at_us = row["received_at_us"], row["recorded_at_us"]
+    return Delivery(
+        delivery_id=row["delivery_id"],
+        tenant_id=row["tenant_id"],
+        webhook_id=row["webhook_id"],
+        webhook_slug=row["webhook_slug"] or None,
+        config_version=row["config_version"],
+        received_at=rfc3339(received_at_us),
+        idempotency_key=row["idempotency_key"],
+        request=_request(row),
+        source_ip=row["source_ip"],
+        user_agent=UserAgent(raw=row["user_agent"]),
+        dispatch_status=row["dispatch_status"],
+        handler_outcome=orjson.loads(row["handler_outcome"]) if row["handler_outcome"] else None,
+        error=_error(row),
+        duplicate_of=UUID(row["duplicate_of"]) if row["duplicate_of"] else None,
+        response_status=row["response_status"],
+        ingress_ms=None if row["ingress_us"] is None else row["ingress_us"] / 1_000,
+        duration_ms=None if recorded_at_us is None else (recorded_at_us - received_at_us) / 1_000,
+        attempts=row["attempts"],
+        is_replay=row["replay_id"] is not None,
+        replayed_from=row["replayed_from"],
+        replay_id=row["replay_id"],
+        is_test=bool(row["is_test"]),
+        trace_id=row["trace_id"],
+    )
+
+
+def _request(row: Row) -> DeliveredRequest:
+    return DeliveredRequest(
+        method=row["request_method"],
+        path=row["request_path"],
+        query=orjson.loads(row["request_query"] or "{}"),
+        headers=orjson.loads(row["request_headers"] or "{}"),
+        body=row["body"],
+        body_encoding=row["body_encoding"],
+        body_bytes=row["body_bytes"],
+        body_truncated=bool(row["body_truncated"]),
+        content_type=row["content_type"],
+    )
+
+
+def _error(row: Row) -> ShownError | None:
+    if not row["error_code"]:
+        return None
+    return ShownError(code=row["error_code"], message=row["error_message"], path=row["error_path"] or None)

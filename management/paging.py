@@ -1,0 +1,59 @@
+"""Pages: `page` from 1, `per_page` up to 100, and what every list answers."""
+
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from infra.clock import MICROSECONDS
+
+PAGE_MAX = 10_000
+PER_PAGE_MAX = 100
+
+Item = TypeVar("Item")
+
+
+class PageRequest(BaseModel):
+    """Which part of a list is asked for, and of which time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    page: int = Field(default=1, ge=1, le=PAGE_MAX)
+    per_page: int = Field(default=25, ge=1, le=PER_PAGE_MAX)
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class PageMeta(BaseModel):
+    """Where a page stands; `total` counts the whole list."""
+
+    page: int
+    per_page: int
+    total: int
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list, newest first."""
+
+    data: list[Item]
+    meta: PageMeta
+
+
+PageQuery = Annotated[PageRequest, Query()]
+
+
+def window_parameters(request: PageRequest) -> dict[str, int]:
+    """Query parameters of a page and its time window, in microseconds: [since_us, until_us)."""
+    return {
+        "since_us": 0 if request.since is None else microseconds(request.since),
+        "until_us": 4_102_444_800 * MICROSECONDS if request.until is None else microseconds(request.until),
+        "limit": request.per_page,
+        "offset": (request.page - 1) * request.per_page,
+    }
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since the epoch, exactly."""
+    whole_seconds = int(moment.replace(microsecond=0).timestamp())
+    return whole_seconds * MICROSECONDS + moment.microsecond

@@ -1,0 +1,1 @@
+"""Rejections: requests that were not accepted, and why."""

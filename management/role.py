@@ -1,0 +1,83 @@
+"""Role `management`: the API of one process, with the state of the parts that run beside it."""
+
+from collections.abc import Sequence
+
+from infra.clickhouse import ClickHouse
+from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, PostgresUnavailableError
+from infra.groups import consumer_groups
+from infra.health import HttpServer, health_routes
+from infra.kafka import admin_client
+from infra.postgres import Pool, open_pool, unavailability_translated
+from infra.role import PartHealth, Role
+from infra.settings import Settings
+from management.api import build_application
+from management.api_keys.repository import ApiKeyRepository
+from management.api_keys.service import ApiKeyService
+from management.authentication import bearer_authentication
+from management.deliveries.endpoints import delivery_routes
+from management.deliveries.repository import DeliveryRepository
+from management.deliveries.service import DeliveryService
+from management.rejections.endpoints import rejection_routes
+from management.rejections.repository import RejectionRepository
+from management.rejections.service import RejectionService
+from management.status import status_routes
+
+_PROBE = b"SELECT 1"
+_PROBE_SECONDS = 2.0
+
+
+class ManagementRole:
+    """Implements `infra.role.Role`. `parts` are the roles of the same process, without this one."""
+
+    name = "management"
+
+    def __init__(self, settings: Settings, clickhouse: ClickHouse, parts: Sequence[Role]) -> None:
+        self._settings = settings
+        self._clickhouse = clickhouse
+        self._parts = parts
+        self._pool: Pool | None = None
+        self._server: HttpServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        return self._settings.management.port if self._server is None else self._server.port
+
+    def start(self) -> None:
+        """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
+        self._pool = open_pool(self._settings.postgres)
+        authenticate = bearer_authentication(ApiKeyService(ApiKeyRepository(self._pool)))
+        resources = [
+            delivery_routes(DeliveryService(DeliveryRepository(self._clickhouse)), authenticate),
+            rejection_routes(RejectionService(RejectionRepository(self._clickhouse)), authenticate),
+        ]
+        everyone: list[Role] = [self, *self._parts]
+        admin = admin_client(self._settings.kafka, "hookline-management")
+        operations = [health_routes(everyone), status_routes(admin, consumer_groups(self._settings), everyone)]
+        address = self._settings.management
+        self._server = HttpServer(build_application(resources, operations), host=address.host, port=address.port)
+        self._server.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Finish the requests in flight; ClickHouse is closed by who made it."""
+        if self._server is not None:
+            self._server.stop(timeout_seconds)
+        if self._pool is not None:
+            self._pool.close(timeout_seconds)
+
+    def health(self) -> PartHealth:
+        """Ready when the API is served and both stores answer."""
+        reasons: list[str] = []
+        if self._server is None or not self._server.serving:
+            reasons.append("the API is not served")
+        try:
+            self._clickhouse.ping()
+        except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
+            reasons.append(f"ClickHouse: {error}")
+        if self._pool is not None:
+            try:
+                with unavailability_translated(), self._pool.connection(timeout=_PROBE_SECONDS) as connection:
+                    connection.execute(_PROBE)
+            except PostgresUnavailableError as error:
+                reasons.append(str(error))
+        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons))

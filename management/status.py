@@ -1,0 +1,75 @@
+"""GET /status: every part of this process, and every consumer group of the system, wherever its members run."""
+
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from infra.clock import rfc3339
+from infra.errors import KafkaUnavailableError
+from infra.groups import ConsumerGroup
+from infra.lag import lag_by_topic, partitions_of
+from infra.role import PartHealth, Role
+
+_ANSWER_SECONDS_MAX = 5.0
+
+
+def status_routes(admin: AdminClient, groups: Sequence[ConsumerGroup], parts: Sequence[Role]) -> APIRouter:
+    """The route; 200 when every part here is ready and every group has members, else 503."""
+    router = APIRouter()
+
+    @router.get("/status", include_in_schema=False)
+    def status() -> JSONResponse:
+        hosted = [_part(part.health()) for part in parts]
+        remote = [_group(admin, group) for group in groups]
+        ready = all(entry["ready"] for entry in (*hosted, *remote))
+        return JSONResponse({"ready": ready, "parts": hosted, "groups": remote}, status_code=200 if ready else 503)
+
+    return router
+
+
+def _part(state: PartHealth) -> dict[str, Any]:
+    last_commit_at = None if state.last_commit_at_us is None else rfc3339(state.last_commit_at_us)
+    return {
+        "name": state.name,
+        "ready": state.ready,
+        "reasons": list(state.reasons),
+        "lag_records": state.lag_records,
+        "last_commit_at": last_commit_at,
+        "details": dict(state.details),
+    }
+
+
+def _group(admin: AdminClient, group: ConsumerGroup) -> dict[str, Any]:
+    shown: dict[str, Any] = {"role": group.role, "group_id": group.group_id, "members": None, "lag_records": None}
+    try:
+        partitions = partitions_of(admin, group.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
+        lag = lag_by_topic(admin, group.group_id, partitions, timeout_seconds=_ANSWER_SECONDS_MAX)
+        members = _members(admin, group.group_id)
+    except KafkaUnavailableError as error:
+        return {**shown, "ready": False, "reasons": [f"Kafka: {error}"], "lag_by_topic": {}}
+    reasons = [] if members else ["no member: the role runs nowhere, or it has not joined yet"]
+    return {
+        **shown,
+        "ready": not reasons,
+        "reasons": reasons,
+        "members": members,
+        "lag_records": sum(lag.values()),
+        "lag_by_topic": lag,
+    }
+
+
+def _members(admin: AdminClient, group_id: str) -> int:
+    try:
+        [future] = admin.describe_consumer_groups([group_id], request_timeout=_ANSWER_SECONDS_MAX).values()
+        return len(future.result(_ANSWER_SECONDS_MAX + 1).members)
+    except KafkaException as error:
+        if error.args[0].name() == "GROUP_ID_NOT_FOUND":
+            return 0
+        raise KafkaUnavailableError(f"describe group: {error.args[0].str()}") from error
+    except FutureTimeoutError as error:
+        raise KafkaUnavailableError("describe group: no answer in time") from error
