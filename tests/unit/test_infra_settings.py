@@ -12,23 +12,8 @@ from infra.settings import Settings
 
 NUMBER = (int, float)
 #: The last word of a number's name, before `max`, says what it counts.
-UNITS = set(
-    [
-        "attempts",
-        "batches",
-        "bytes",
-        "connections",
-        "depth",
-        "factor",
-        "keys",
-        "milliseconds",
-        "partitions",
-        "port",
-        "records",
-        "requests",
-    ]
-)
-UNITS |= {"seconds", "second", "webhooks", "workers"}
+UNITS = {"attempts", "batches", "bytes", "connections", "depth", "factor", "keys", "milliseconds", "partitions"}
+UNITS |= {"port", "records", "requests", "second", "seconds", "webhooks", "workers"}
 
 
 def leaves(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, FieldInfo]]:
