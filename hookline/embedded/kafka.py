@@ -35,6 +35,9 @@ START_ATTEMPTS_MAX = 3
 HEAP_MEBIBYTES_AT_START = 128
 READY_POLL_SECONDS = 0.05
 METADATA_SECONDS = 2.0
+# The first compiler only: a start takes 4 s of processor time instead of 6.5, and over 1.2 million records of 500 bytes
+# the broker used no more than with both (2.4 to 3.5 s per million against 3.3 to 6.3).
+JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 FOREIGN_JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
 FORMAT_PROPERTIES = "format.properties"
 DAMAGE_SIGNS = ("CorruptRecordException", "InconsistentClusterIdException", "KafkaStorageException", "meta.properties")
@@ -120,7 +123,7 @@ class _Plan:
         """A java command; the JVM expands ``jars/*`` itself."""
         quiet = "--sun-misc-unsafe-memory-access=allow"
         logging = f"-Dlog4j2.configurationFile={(self.data_dir / kafka_folder.LOGGING).as_uri()}"
-        return [str(java_program()), quiet, logging, "-XX:+UseSerialGC", "-cp", f"{self.jars}/*", *arguments]
+        return [str(java_program()), quiet, logging, *JVM_OPTIONS, "-cp", f"{self.jars}/*", *arguments]
 
 
 class _PortStolen(ChildDidNotStart):

@@ -40,6 +40,10 @@ def services() -> Iterator[Services]:
     engine = docker_engine()
     if not engine.ok:
         pytest.skip(f"no Docker engine answers: {engine.detail}")
+    docker = shutil.which("docker")
+    assert docker is not None
+    if subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("the docker command here has no compose plugin")
     running = Services(secrets.token_urlsafe(16), *ports.pick_free(4))
     environment = os.environ | {
         "HOOKLINE_POSTGRES_PASSWORD": running.password,
@@ -50,8 +54,6 @@ def services() -> Iterator[Services]:
         "HOOKLINE_CLICKHOUSE_HTTP_PORT": str(running.clickhouse),
         "HOOKLINE_VALKEY_PORT": str(running.valkey),
     }
-    docker = shutil.which("docker")
-    assert docker is not None
     compose = [docker, "compose", "--file", str(FILE), "--project-name", f"hookline-test-{uuid.uuid4().hex[:8]}"]
     try:
         up = [*compose, "up", "--detach", "--wait", "--wait-timeout", str(UP_SECONDS_MAX)]

@@ -208,6 +208,15 @@ def test_it_never_runs_as_root(postgres: PostgresServer) -> None:
     assert psutil.Process(postgres.pid).uids().effective != 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
+def test_as_root_a_private_folder_above_is_opened_for_passing_through_and_nothing_more(folder: Path) -> None:
+    private = folder / "private"
+    private.mkdir(parents=True, mode=0o700)
+    with start_postgres(private / "data") as server:
+        write(server.dsn, "works")
+    assert stat.S_IMODE(private.stat().st_mode) == 0o701
+
+
 def test_statements_and_values_stay_out_of_its_log(postgres: PostgresServer, database_dsn: str) -> None:
     with psycopg.connect(database_dsn) as connection:
         connection.execute("CREATE TABLE once (value text PRIMARY KEY)")
