@@ -69,7 +69,7 @@ SELECT hookline_secure_table('ticket_categories');
 -- webhook_id and delivery_id are facts of origin that outlive webhook and delivery log, so nothing refers to them.
 -- is_closed repeats the status's flag: the foreign key holds it to the status, the check holds closed_at to it.
 CREATE TABLE tickets (
-    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    tenant_id uuid NOT NULL,
     id uuid NOT NULL,
     number bigint NOT NULL CHECK (number > 0),
     title text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 500),

@@ -16,7 +16,6 @@ CREATE TABLE external_entity_mappings (
     CONSTRAINT external_entity_mappings_entity_key UNIQUE (tenant_id, webhook_id, entity_type, entity_id),
     FOREIGN KEY (tenant_id, webhook_id) REFERENCES webhooks (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX external_entity_mappings_entity ON external_entity_mappings (tenant_id, entity_type, entity_id);
 SELECT hookline_secure_table('external_entity_mappings');
 
 -- outcome: the handler's outcome of a dispatched command, the error of a failed one. Kept longer than the topic.

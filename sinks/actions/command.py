@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -101,6 +102,7 @@ def _checked(
     return {}, {}, ActionError(ErrorCode.VALIDATION_ERROR, message, field)
 
 
+@lru_cache(maxsize=4_096)  # a batch names few tenants and webhooks, again and again
 def _uuid(member: str, text: str) -> UUID:
     try:
         return UUID(text)

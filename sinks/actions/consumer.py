@@ -63,6 +63,7 @@ class ActionConsumer:
         self._stopping = stopping
         self._carried: list[Message] = []
         self._pending_offsets: dict[int, int] = {}
+        self._starts: dict[int, int] = {}
         self._is_waiting = False
         self._is_migrated = False
         self._incarnation: str | None = None
@@ -248,30 +249,41 @@ class ActionConsumer:
         self._carried = [message for message in self._carried if message.partition() in owned]
 
     def _observe(self) -> None:
-        """Lag and the broker's presence, once a second."""
+        """Lag and the broker's presence, once a second.
+
+        Watermarks come from what was fetched: asking for them would wait behind the fetch on the same connection.
+        """
         now = time.monotonic()
         if now - self._observed_at < _OBSERVE_INTERVAL_SECONDS:
             return
         self._observed_at = now
         if self._pending_offsets:
             self._commit()
+        partitions = self._consumer.assignment()
         try:
-            lag = sum(self._lag_of(position) for position in self._consumer.position(self._consumer.assignment()))
+            if partitions and self._condition.is_blocked("kafka"):
+                self._consumer.get_watermark_offsets(partitions[0], timeout=_WATERMARK_TIMEOUT_SECONDS)
+                self._condition.freed("kafka")
+            lags = [self._lag_of(position) for position in self._consumer.position(partitions)]
         except KafkaException as error:
             self._condition.blocked("kafka", error.args[0].str())
             return
-        self._condition.freed("kafka")
-        self._condition.lag_records = lag
-        metrics.ACTIONS_LAG_RECORDS.set(lag)
+        self._condition.lag_records = None if None in lags else sum(lag for lag in lags if lag is not None)
+        metrics.ACTIONS_LAG_RECORDS.set(self._condition.lag_records or 0)
 
-    def _lag_of(self, position: TopicPartition) -> int:
-        is_cached = position.offset >= 0 and not self._condition.is_blocked("kafka")
-        low, high = self._consumer.get_watermark_offsets(position, timeout=_WATERMARK_TIMEOUT_SECONDS, cached=is_cached)
-        done = position.offset
-        if done < 0:
-            committed = self._consumer.committed([position], timeout=_WATERMARK_TIMEOUT_SECONDS)[0].offset
-            done = committed if committed >= 0 else low
+    def _lag_of(self, position: TopicPartition) -> int | None:
+        """Records behind the position (before the first record: behind the start of the fetch); None: not known yet."""
+        low, high = self._consumer.get_watermark_offsets(position, cached=True)
+        if high < 0:
+            return None
+        done = position.offset if position.offset >= 0 else self._start_of(position, low)
         return int(max(0, high - done))
+
+    def _start_of(self, position: TopicPartition, low: int) -> int:
+        if position.partition not in self._starts:
+            committed = self._consumer.committed([position], timeout=_WATERMARK_TIMEOUT_SECONDS)[0].offset
+            self._starts[position.partition] = committed if committed >= 0 else max(low, 0)
+        return self._starts[position.partition]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
@@ -286,6 +298,7 @@ class ActionConsumer:
 
     def _joined(self, partitions: Sequence[TopicPartition], change: str) -> None:
         metrics.ACTIONS_REBALANCES.inc()
+        self._starts.clear()
         self._condition.has_joined = True
         self._condition.partitions = len(self._consumer.assignment())
         _log.info("actions.rebalanced", change=change, partitions=[p.partition for p in partitions])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from infra.postgres import Connection
 from infra.queries import load_queries
 from schemas.actions import ActionError, Transaction
 from schemas.records import ErrorCode
-from sinks.actions.command import PendingCommand, moment
+from sinks.actions.command import PendingCommand
 from sinks.actions.errors import CommandRaceError
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _MILLISECOND = 1_000
+_rfc3339 = lru_cache(maxsize=16)(rfc3339)  # one time per batch, written for each of its events
 
 
 class PostgresTransaction:
@@ -42,6 +44,7 @@ class CommandContext:
     command: PendingCommand
     tx: Transaction
     now_us: int
+    now: datetime
     events: list[dict[str, Any]] = field(default_factory=list)
     _ids_given: int = 0
 
@@ -68,10 +71,6 @@ class CommandContext:
     @property
     def received_at(self) -> datetime:
         return self.command.received_at
-
-    @property
-    def now(self) -> datetime:
-        return moment(self.now_us)
 
     @property
     def hops(self) -> int:
@@ -119,15 +118,15 @@ class CommandContext:
         changes: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a domain event; its id is the same again when the command runs again."""
-        event_id = str(uuid5(self.command_id, str(len(self.events))))
+        event_id = uuid5(self.command_id, str(len(self.events)))
         request = self.command.request
         payload = {
             "event_id": event_id,
             "type": event_type,
-            "occurred_at": rfc3339(self.now_us),
+            "occurred_at": _rfc3339(self.now_us),
             "tenant_id": request.tenant_id,
             "entity_type": entity_type,
-            "entity_id": str(entity_id),
+            "entity_id": entity_id,
             "actor": {"type": "webhook", "id": request.webhook_id, "name": request.webhook_slug},
             "causation_id": request.delivery_id,
             "hops": request.hops + 1,
@@ -135,7 +134,7 @@ class CommandContext:
             "changes": changes or {},
         }
         row = {"event_id": event_id, "event_type": event_type, "entity_type": entity_type}
-        self.events.append(row | {"entity_id": str(entity_id), "payload": payload})
+        self.events.append(row | {"entity_id": entity_id, "payload": payload})
 
     def new_id(self) -> UUID:
         """A UUIDv7 of the command's time whose other bits come from the command and a count."""

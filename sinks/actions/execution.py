@@ -74,6 +74,7 @@ class _TenantRun:
         self._tx = PostgresTransaction(connection)
         self._tenant_id = tenant_id
         self._now_us = now_us
+        self._now = moment(now_us)
         self._attempts_max = attempts_max
 
     def execute(self, commands: Sequence[PendingCommand]) -> list[Outcome]:
@@ -129,7 +130,7 @@ class _TenantRun:
     def _apply(self, commands: Sequence[PendingCommand], attempts: int, verdict: ActionError | None) -> list[Outcome]:
         outcomes = self._stored(commands)
         fresh = [command for command in commands if command.command_id not in outcomes]
-        contexts = [CommandContext(command, self._tx, self._now_us) for command in fresh]
+        contexts = [CommandContext(command, self._tx, self._now_us, self._now) for command in fresh]
         results = _results(contexts, verdict)
         for command, result in zip(fresh, results, strict=True):
             outcomes[command.command_id] = _outcome(command, result, attempts)
@@ -147,7 +148,7 @@ class _TenantRun:
     def _write_events(self, contexts: Sequence[CommandContext]) -> None:
         rows = [event for context in contexts for event in context.events]
         if rows:
-            parameters = {"tenant_id": self._tenant_id, "occurred_at": moment(self._now_us), "rows": json_text(rows)}
+            parameters = {"tenant_id": self._tenant_id, "occurred_at": self._now, "rows": json_text(rows)}
             self._tx.execute(QUERIES["insert_events"], parameters)
 
     def _write_applied(self, commands: Sequence[PendingCommand], outcomes: dict[UUID, Outcome]) -> None:
@@ -155,7 +156,7 @@ class _TenantRun:
         if not commands:
             return
         rows = [_applied_row(command, outcomes[command.command_id]) for command in commands]
-        parameters = {"tenant_id": self._tenant_id, "applied_at": moment(self._now_us), "rows": json_text(rows)}
+        parameters = {"tenant_id": self._tenant_id, "applied_at": self._now, "rows": json_text(rows)}
         if self._tx.execute(QUERIES["insert_applied"], parameters) != len(rows):
             raise CommandRaceError("a command was applied by another sink meanwhile")
 
@@ -222,7 +223,7 @@ def _fault_of_database(error: psycopg.Error) -> _Fault:
 
 def _applied_row(command: PendingCommand, outcome: Outcome) -> dict[str, Any]:
     return {
-        "command_id": str(command.command_id),
+        "command_id": command.command_id,
         "delivery_id": command.request.delivery_id,
         "replay_id": command.request.replay_id,
         "action": command.request.action,

@@ -98,32 +98,31 @@ def _new_row(context: ActionContext, values: Mapping[str, Any], choice: Choice) 
         "assigned_to": choice.of("assigned_to"),
         "assigned_team_id": choice.of("assigned_team_id"),
     }
-    row: Row = {name: None if entity is None else str(entity.id) for name, entity in parts.items()}
+    row: Row = {name: None if entity is None else entity.id for name, entity in parts.items()}
     row["priority_id"] = _priority_id(choice, board)
     row["is_closed"] = status.is_closed
     return row | _plain_members(context, values)
 
 
-def _priority_id(choice: Choice, board: Entity) -> str | None:
+def _priority_id(choice: Choice, board: Entity) -> UUID | None:
     """The mapped priority, else the board's, else the tenant's default, else none."""
     priority = choice.of("priority_id")
     if priority is not None:
-        return str(priority.id)
+        return priority.id
     default = choice.references.default_priority
-    fallback = board.default_priority_id or (None if default is None else default.id)
-    return None if fallback is None else str(fallback)
+    return board.default_priority_id or (None if default is None else default.id)
 
 
 def _plain_members(context: ActionContext, values: Mapping[str, Any]) -> Row:
     return {
-        "id": str(context.new_id()),
+        "id": context.new_id(),
         "title": values["title"],
         "description": values.get("description"),
         "due_date": values.get("due_date"),
         "attributes": values.get("attributes") or {},
         "source": "webhook",
-        "webhook_id": str(context.webhook_id),
-        "delivery_id": str(context.delivery_id),
+        "webhook_id": context.webhook_id,
+        "delivery_id": context.delivery_id,
         "trace_id": context.trace_id,
     }
 
@@ -149,8 +148,8 @@ def _insert(commands: Sequence[Command], new: Sequence[tuple[int, Row]]) -> None
 def _mapping(command: Command, row: Row) -> Row:
     context, values = command
     return {
-        "mapping_id": str(context.new_id()),
-        "webhook_id": str(context.namespace_id),
+        "mapping_id": context.new_id(),
+        "webhook_id": context.namespace_id,
         "external_id": values["external_id"],
         "entity_id": row["id"],
         "delivery_id": row["delivery_id"],
@@ -159,7 +158,7 @@ def _mapping(command: Command, row: Row) -> Row:
 
 def _created(command: Command, row: Row) -> ActionResult:
     context, values = command
-    ticket_id = UUID(row["id"])
+    ticket_id: UUID = row["id"]
     context.emit("ticket.created", "ticket", ticket_id, data=new_ticket_document(row, context.now))
     return ActionResult(
         entity_type="ticket",

@@ -1,0 +1,136 @@
+"""A database with the demo tenant, commands to run on it, and a role to run them: for tests and the bench.
+
+As a program (`python -m tests.support.actions SETTINGS_JSON`) it runs the action role until it is killed.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import psycopg
+from psycopg.rows import dict_row
+
+from hookline.seed import SeededTenant, register_webhook, seed_demo
+from infra.actions.registry import ActionRegistry, load_actions
+from infra.clock import now_us
+from infra.ids import uuid7_text
+from infra.migrations import migrate
+from infra.postgres import open_pool
+from infra.settings import PostgresSettings, Settings
+from schemas.webhooks import ActionHandler, HmacAuth, SealedSecret, WebhookConfig
+from sinks.actions.command import parse_command
+from sinks.actions.execution import Outcome, execute_batch
+from sinks.actions.role import ActionsRole
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE_HEADERS = [("traceparent", f"00-{TRACE_ID}-b7ad6b7169203331-01".encode())]
+ATTEMPTS_MAX = 3
+
+
+def builtin_registry() -> ActionRegistry:
+    """The built-in actions, whether or not the project is installed."""
+    return load_actions((EntryPoint("tickets", "sinks.actions.tickets:ACTIONS", "hookline.actions"),))
+
+
+def webhook_config(tenant_id: UUID | str, webhook_id: UUID | str, slug: str) -> WebhookConfig:
+    """A webhook's configuration for `register_webhook`."""
+    return WebhookConfig(
+        tenant_id=str(tenant_id),
+        tenant_slug="demo",
+        webhook_id=str(webhook_id),
+        slug=slug,
+        name=slug,
+        version=1,
+        auth_config=HmacAuth(secrets=(SealedSecret(sealed="v1.none.none"),)),
+        handler_config=ActionHandler(action="createTicket", field_mapping={}),
+    )
+
+
+@dataclass(slots=True)
+class ActionBase:
+    """One migrated database with the demo tenant and one webhook."""
+
+    dsn: str
+    tenant: SeededTenant
+    webhook_id: UUID = field(default_factory=uuid4)
+
+    @classmethod
+    def prepare(cls, dsn: str) -> ActionBase:
+        """Migrate, seed, register the webhook."""
+        migrate(dsn)
+        base = cls(dsn, seed_demo(dsn))
+        base.register(base.webhook_id)
+        return base
+
+    def register(self, webhook_id: UUID) -> None:
+        """Add a webhook of the tenant."""
+        register_webhook(self.dsn, webhook_config(self.tenant.tenant_id, webhook_id, f"hook-{webhook_id.hex[:8]}"))
+
+    def request(self, fields: Mapping[str, Any] | None = None, **members: Any) -> dict[str, Any]:
+        """A createTicket request; `fields` on top of a title and the client, a field given as ... is left out."""
+        at_us = now_us()
+        merged = {"title": "Disk full on srv-01", "client_id": "Acme Ltd"} | dict(fields or {})
+        request = {
+            "delivery_id": uuid7_text(at_us),
+            "tenant_id": str(self.tenant.tenant_id),
+            "webhook_id": str(self.webhook_id),
+            "webhook_slug": "rmm-alerts",
+            "config_version": 1,
+            "received_at": at_us,
+            "action": "createTicket",
+            "fields": {name: value for name, value in merged.items() if value is not ...},
+            "options": {},
+            "origin": {"topic": "webhooks.request.received.v1", "partition": 0, "offset": 0, "incarnation": "i"},
+            "release_key": "00" * 16,
+        }
+        return request | members
+
+    def run(
+        self, *requests: Mapping[str, Any], registry: ActionRegistry | None = None, at_us: int | None = None
+    ) -> list[Outcome]:
+        """Run the requests as one batch on a connection of their own."""
+        known = builtin_registry() if registry is None else registry
+        commands = [parse_command(orjson.dumps(request), TRACE_HEADERS, known) for request in requests]
+        pool = open_pool(self.settings())
+        try:
+            with pool.connection() as connection:
+                return execute_batch(connection, commands, now_us=at_us or now_us(), attempts_max=ATTEMPTS_MAX)
+        finally:
+            pool.close()
+
+    def settings(self) -> PostgresSettings:
+        """Settings of a pool on this database."""
+        return PostgresSettings.model_validate({"dsn": self.dsn})
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Rows as the owner sees them, above row-level security."""
+        with psycopg.connect(self.dsn, row_factory=dict_row) as connection:
+            return connection.execute(sql.encode(), parameters).fetchall()
+
+    def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Change something as the owner."""
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(sql.encode(), parameters)
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        counted: int = self.rows(f"SELECT count(*) AS count FROM {table}")[0]["count"]  # noqa: S608  # a test's constant
+        return counted
+
+
+def main() -> None:
+    """Run the role until the process is ended."""
+    role = ActionsRole(Settings.model_validate_json(sys.argv[1]), builtin_registry())
+    role.start()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
