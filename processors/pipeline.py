@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from infra import metrics
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import HooklineError
-from infra.kafka import Outbox
 from infra.log import get_logger
 from infra.settings import ProcessorSettings
 from infra.topics import ACTIONS, RECORDED, RELEASED, REQUEST_DEAD_LETTERS
@@ -21,6 +20,7 @@ from processors.core.dedupe import Entry, Verdict, decide, decode_entry
 from processors.core.outputs import RecordOrigin, action_request, delivery_record
 from processors.errors import RecordRefusedError
 from processors.host.lease import Batch
+from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites
 from processors.plans import Plan, Plans
 from schemas import headers as record_headers
@@ -50,7 +50,7 @@ class Lane(NamedTuple):
 class _Context(NamedTuple):
     batch: Batch
     lane: Lane
-    outbox: Outbox
+    outputs: Outputs
     writes: TableWrites
 
 
@@ -65,10 +65,10 @@ class RequestPipeline:
         self._sweep_after: dict[int, bytes] = {}
         self._counts: dict[str, int] = {}
 
-    async def handle(self, batch: Batch, outbox: Outbox, writes: TableWrites) -> None:
+    async def handle(self, batch: Batch, outputs: Outputs, writes: TableWrites) -> None:
         """Decide every record of `batch` and queue what follows. Awaits only configuration that is on its way."""
         started = time.perf_counter()
-        context = _Context(batch, self._lanes[batch.partition.topic], outbox, writes)
+        context = _Context(batch, self._lanes[batch.partition.topic], outputs, writes)
         self._counts = {}
         if batch.partition.topic == RELEASED:
             for message in batch.messages:
@@ -172,10 +172,8 @@ class RequestPipeline:
         external_id = fields.get("external_id") or headers.delivery_id
         namespace = str(config.handler_config.options.get("external_ids_of") or headers.webhook_id)
         origin = RecordOrigin(*context.batch.partition, message.offset(), context.lane.incarnation)
-        value = action_request(
-            config, headers, fields, origin=origin, release_key=key, hops=_hops(headers) if headers.request else 0
-        )
-        context.outbox.send(
+        value = action_request(config, headers, fields, origin=origin, release_key=key, hops=_hops(headers))
+        context.outputs.send(
             ACTIONS,
             key=entity_key(headers.tenant_id, namespace, external_id),
             value=value,
@@ -184,7 +182,7 @@ class RequestPipeline:
         self._count("dispatched")
 
     def _record(self, context: _Context, headers: DeliveryHeaders, status: DispatchStatus, **facts: Any) -> None:
-        context.outbox.send(
+        context.outputs.send(
             RECORDED,
             key=headers.delivery_id.encode(),
             value=delivery_record(headers, status, now_us(), **facts),
@@ -215,7 +213,7 @@ class RequestPipeline:
         )
         letter = DeadLetter(stage="processors", code=code, message=reason, origin=origin, failed_at=now_us())
         headers = [*(message.headers() or []), (record_headers.DEAD_LETTER, letter.model_dump_json().encode())]
-        context.outbox.send(REQUEST_DEAD_LETTERS, key=message.key(), value=message.value(), headers=headers)
+        context.outputs.send(REQUEST_DEAD_LETTERS, key=message.key(), value=message.value(), headers=headers)
         self._count("dead_letter")
 
     async def _await_configuration(self, versions: Mapping[tuple[str, str], int]) -> None:

@@ -1,5 +1,6 @@
 """Record keys: 16-byte hashes over length-prefixed parts, so that ("ab", "c") and ("a", "bc") never collide."""
 
+from functools import lru_cache
 from hashlib import blake2b
 
 KEY_BYTES = 16
@@ -7,11 +8,7 @@ KEY_BYTES = 16
 
 def hash_parts(*parts: bytes) -> bytes:
     """Hash `parts` to 16 bytes; each part is preceded by its length (4 bytes, big endian)."""
-    digest = blake2b(digest_size=KEY_BYTES)
-    for part in parts:
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
+    return blake2b(b"".join([_prefixed(part) for part in parts]), digest_size=KEY_BYTES).digest()
 
 
 def request_key(tenant_id: str, webhook_id: str, source_key: str) -> bytes:
@@ -19,9 +16,19 @@ def request_key(tenant_id: str, webhook_id: str, source_key: str) -> bytes:
 
     `source_key` is the dedupe key (or, for a record only, the ordering key; without either, the delivery id).
     """
-    return hash_parts(tenant_id.encode(), webhook_id.encode(), source_key.encode("utf-8", "surrogatepass"))
+    part = source_key.encode("utf-8", "surrogatepass")
+    return blake2b(_scope(tenant_id, webhook_id) + _prefixed(part), digest_size=KEY_BYTES).digest()
 
 
 def entity_key(tenant_id: str, namespace_id: str, external_id: str) -> bytes:
     """Key of an action record: one external id of one namespace keeps its order."""
-    return hash_parts(tenant_id.encode(), namespace_id.encode(), external_id.encode("utf-8", "surrogatepass"))
+    return request_key(tenant_id, namespace_id, external_id)
+
+
+def _prefixed(part: bytes) -> bytes:
+    return len(part).to_bytes(4, "big") + part
+
+
+@lru_cache(maxsize=65_536)
+def _scope(tenant_id: str, webhook_id: str) -> bytes:
+    return _prefixed(tenant_id.encode()) + _prefixed(webhook_id.encode())

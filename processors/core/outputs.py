@@ -40,7 +40,12 @@ def action_request(
             "action": config.handler_config.action,
             "fields": fields,
             "options": config.handler_config.options,
-            "origin": origin._asdict(),
+            "origin": {
+                "topic": origin.topic,
+                "partition": origin.partition,
+                "offset": origin.offset,
+                "incarnation": origin.incarnation,
+            },
             "release_key": None if release_key is None else release_key.hex(),
             "replay_id": None if headers.replay is None else headers.replay.replay_id,
             "is_test": headers.is_test,

@@ -8,13 +8,13 @@ from typing import Any, NoReturn, Protocol
 
 from infra import metrics
 from infra.clock import MICROSECONDS, now_us
-from infra.kafka import Outbox, PolledProducer
 from infra.log import get_logger
 from infra.role import PartHealth
 from infra.settings import Settings
 from processors.errors import HostStalledError
 from processors.host.lease import Batch, Lease
 from processors.host.progress import Partition
+from processors.host.publisher import Outputs, Publisher
 from processors.host.reader import LaneReader
 from processors.host.restore import Changelog
 from processors.host.table import PartitionTable, TableWrites
@@ -31,7 +31,7 @@ Commit = Callable[[Mapping[Partition, int]], Awaitable[bool]]
 class Handler(Protocol):
     """What the processors do with a batch. `handle` decides and queues outputs; it awaits only configuration."""
 
-    async def handle(self, batch: Batch, outbox: Outbox, writes: TableWrites) -> None: ...
+    async def handle(self, batch: Batch, outputs: Outputs, writes: TableWrites) -> None: ...
 
     def expire(self, table: PartitionTable, writes: TableWrites) -> None: ...
 
@@ -40,11 +40,11 @@ class BatchHost:
     """Runs leases. One per process; lives on the Faust application's event loop."""
 
     def __init__(
-        self, settings: Settings, handler: Handler, producer: PolledProducer, *, urgent_topics: frozenset[str]
+        self, settings: Settings, handler: Handler, publisher: Publisher, *, urgent_topics: frozenset[str]
     ) -> None:
         self._settings = settings
         self._handler = handler
-        self._producer = producer
+        self._publisher = publisher
         self._urgent_topics = urgent_topics
         self._trace = TraceLog(settings.processors.trace_log)
         self._lease: Lease | None = None
@@ -125,14 +125,14 @@ class BatchHost:
             lease.release_slot()
             return
         started = time.perf_counter()
-        outbox, writes = Outbox(self._producer), batch.table.begin()
+        outputs, writes = Outputs(), batch.table.begin()
         try:
-            await self._handler.handle(batch, outbox, writes)
-            self._queue_changelog(batch.table, writes, outbox)
+            await self._handler.handle(batch, outputs, writes)
+            self._queue_changelog(batch.table, writes, outputs)
         except Exception as error:  # noqa: BLE001  # the one way out of an agent: see above
             self.end_process("batch.failed", error)
         number = batch.partition.number
-        completion = self._complete(batch, outbox, writes, lease.tails.get(number))
+        completion = self._complete(batch, outputs, writes, lease.tails.get(number))
         lease.tails[number] = self._watched(completion, "batch.not_completed")
         metrics.PROCESSORS_BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.PROCESSORS_BATCH_RECORDS.observe(len(batch.messages))
@@ -145,8 +145,8 @@ class BatchHost:
             reasons.append("tables are being restored")
         elif lease is None or not lease.live or not lease.tables:
             reasons.append("no partitions assigned yet")
-        if self._producer.fatal_error:
-            reasons.append(f"producer: {self._producer.fatal_error}")
+        if self._publisher.fatal_error:
+            reasons.append(f"producer: {self._publisher.fatal_error}")
         lag = sum(lease.reader_lag().values()) if lease is not None and lease.tables else None
         return PartHealth("processors", not reasons, tuple(reasons), lag, self._last_commit_at_us)
 
@@ -156,20 +156,20 @@ class BatchHost:
         reader = LaneReader(self._settings.kafka, self._settings.processors, partitions, self._urgent_topics)
         lease.open(reader, tables)
 
-    def _queue_changelog(self, table: PartitionTable, writes: TableWrites, outbox: Outbox) -> None:
+    def _queue_changelog(self, table: PartitionTable, writes: TableWrites, outputs: Outputs) -> None:
         for key, value in writes.changes.items():
-            outbox.send_tracked(self._changelog_topic, key=key, value=value, partition=table.partition)
+            outputs.send_to_partition(self._changelog_topic, key=key, value=value, partition=table.partition)
 
     async def _complete(
-        self, batch: Batch, outbox: Outbox, writes: TableWrites, previous: "asyncio.Task[None] | None"
+        self, batch: Batch, outputs: Outputs, writes: TableWrites, previous: "asyncio.Task[None] | None"
     ) -> None:
         """Await every output, then write the table, then let the position advance; in the order handed out."""
         lease = batch.lease
-        await outbox.wait_async(self._settings.processors.ack_timeout_seconds + 5)
+        await self._publisher.publish(outputs)
         if previous is not None:
             await previous
         if not lease.abandoned:
-            batch.table.apply(writes, outbox.last_offset)
+            batch.table.apply(writes)
             lease.finish(batch)
         lease.release_slot()
 
@@ -206,28 +206,28 @@ class BatchHost:
 
     async def _sweep(self, lease: Lease) -> None:
         for table in lease.tables.values():
-            outbox, writes = Outbox(self._producer), table.begin()
+            outputs, writes = Outputs(), table.begin()
             self._handler.expire(table, writes)
             if not writes.changes or not lease.live:
                 continue
-            self._queue_changelog(table, writes, outbox)
+            self._queue_changelog(table, writes, outputs)
             previous = lease.tails.get(table.partition)
-            completion = self._complete_sweep(lease, table, (outbox, writes), previous)
+            completion = self._complete_sweep(lease, table, (outputs, writes), previous)
             lease.tails[table.partition] = self._watched(completion, "sweep.not_completed")
 
     async def _complete_sweep(
         self,
         lease: Lease,
         table: PartitionTable,
-        swept: tuple[Outbox, TableWrites],
+        swept: tuple[Outputs, TableWrites],
         previous: "asyncio.Task[None] | None",
     ) -> None:
-        outbox, writes = swept
-        await outbox.wait_async(self._settings.processors.ack_timeout_seconds + 5)
+        outputs, writes = swept
+        await self._publisher.publish(outputs)
         if previous is not None:
             await previous
         if not lease.abandoned:
-            table.apply(writes, outbox.last_offset)
+            table.apply(writes)
 
     def _watch(self, lease: Lease) -> None:
         lag = lease.reader_lag()

@@ -37,10 +37,11 @@ class Changelog:
         self._topic = topic
         self._incarnation = incarnation
         self._store = store
+        self._ends: dict[int, int] = {}
 
     def table(self, partition: int) -> PartitionTable:
         """A fresh view of a restored partition."""
-        return PartitionTable(self._store, partition)
+        return PartitionTable(self._store, partition, changelog_end=self._ends[partition])
 
     def restore(self, partitions: list[int], cancelled: threading.Event) -> Restored:
         """Bring the databases of `partitions` up to the changelog's end of now. Blocks.
@@ -75,6 +76,7 @@ class Changelog:
                 TopicPartition(self._topic, partition), timeout=_WATERMARK_TIMEOUT_SECONDS
             )
             databases[partition] = bind_incarnation(self._store, partition, self._incarnation, high)
+            self._ends[partition] = high
             held = persisted_offset(databases[partition])
             # Start at the first offset that exists: compaction and retention remove the head of a changelog.
             start = low if held is None else max(low, held + 1)

@@ -29,10 +29,12 @@ def short_incarnation(topic_id: str) -> bytes:
 class PartitionTable:
     """Reads and writes of one partition during one lease."""
 
-    def __init__(self, store: Any, partition: int) -> None:
-        self._store = store
+    def __init__(self, store: Any, partition: int, *, changelog_end: int) -> None:
         self.partition = partition
         self._database = open_database(store, partition)
+        #: Everything of the changelog before this offset is in the database. Our records are counted onto it: were
+        #: anyone else to write in between, it would stay behind the truth, and a recovery would only read more.
+        self._changelog_end = changelog_end
         self._pending: dict[bytes, tuple[int, bytes | None]] = {}
         self._batch_number = 0
 
@@ -53,16 +55,18 @@ class PartitionTable:
         """Make a write visible before it is durable."""
         self._pending[key] = (batch_number, value)
 
-    def apply(self, writes: "TableWrites", changelog_offset: int | None) -> None:
-        """Put acknowledged writes and the changelog offset into the database in one write."""
+    def apply(self, writes: "TableWrites") -> None:
+        """Put writes, acknowledged by the changelog, and its offset into the database in one write."""
+        if not writes.changes:
+            return
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in writes.changes.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        if changelog_offset is not None:
-            batch.put(OFFSET_KEY, str(changelog_offset).encode())
+        self._changelog_end += len(writes.changes)
+        batch.put(OFFSET_KEY, b"%d" % (self._changelog_end - 1))
         self._database.write(batch)
         for key in writes.changes:
             if self._pending[key][0] == writes.batch_number:

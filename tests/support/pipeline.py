@@ -1,4 +1,4 @@
-"""The pipeline on a real RocksDB partition, with a recording outbox: decisions without a broker."""
+"""The pipeline on a real RocksDB partition, with a recording outputs: decisions without a broker."""
 
 import json
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class RocksStore:
 
 
 @dataclass
-class RecordingOutbox:
+class RecordedOutputs:
     """Keeps what would be produced."""
 
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -103,7 +103,7 @@ class PipelineUnderTest:
         processors = ProcessorSettings(**settings)
         plans = Plans(self.webhooks, load_actions(), processors)  # type: ignore[arg-type]  # a fake table
         self.pipeline = RequestPipeline(processors, plans, LANES)
-        self.table = PartitionTable(RocksStore(folder), 0)
+        self.table = PartitionTable(RocksStore(folder), 0, changelog_end=0)
         self._next_offset = 0
 
     def records(self, *requests: Request) -> list[Record]:
@@ -112,17 +112,17 @@ class PipelineUnderTest:
         self._next_offset += len(made)
         return made
 
-    async def process(self, records: list[Record]) -> RecordingOutbox:
+    async def process(self, records: list[Record]) -> RecordedOutputs:
         """One batch, applied to the table as after its acknowledgement; returns what it produced."""
-        outbox, writes = RecordingOutbox(), self.table.begin()
+        outputs, writes = RecordedOutputs(), self.table.begin()
         topic = records[0].of_topic
         end = records[-1].at_offset + 1
         batch = Batch(None, Partition(topic, 0), list(records), end, self.table)  # type: ignore[arg-type]  # no lease
-        await self.pipeline.handle(batch, outbox, writes)  # type: ignore[arg-type]  # a recording outbox
-        self.table.apply(writes, self._next_offset)
-        return outbox
+        await self.pipeline.handle(batch, outputs, writes)  # type: ignore[arg-type]  # a recording outputs
+        self.table.apply(writes)
+        return outputs
 
-    async def receive(self, *requests: Request) -> RecordingOutbox:
+    async def receive(self, *requests: Request) -> RecordedOutputs:
         """`records` and `process` in one."""
         return await self.process(self.records(*requests))
 
@@ -130,7 +130,7 @@ class PipelineUnderTest:
         """One slice of expiry; returns how many entries it deleted."""
         writes = self.table.begin()
         self.pipeline.expire(self.table, writes)
-        self.table.apply(writes, None)
+        self.table.apply(writes)
         return len(writes.changes)
 
     @staticmethod
