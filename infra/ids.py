@@ -3,21 +3,20 @@
 import os
 from uuid import UUID, uuid5
 
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _COMMANDS = UUID("5f0f1d1e-6f1c-5c1b-9a51-7a1d2f0c4b11")
 
 
 def uuid7_text(at_us: int) -> str:
     """A UUIDv7 whose time is `at_us` (microseconds since the epoch), as text; 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (
-        ((at_us // 1_000) & 0xFFFFFFFFFFFF) << 80
-        | 0x7 << 76
-        | ((random >> 62) & 0xFFF) << 64
-        | 0b10 << 62
-        | (random & 0x3FFFFFFFFFFFFFFF)
-    )
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return format_uuid7(at_us, os.urandom(10).hex())
+
+
+def format_uuid7(at_us: int, random_hex: str) -> str:
+    """As `uuid7_text`, from random hexadecimal digits in lower case: 19 are used, two bits of the fourth are not."""
+    time_hex = f"{at_us // 1_000:012x}"
+    variant = _VARIANTS[random_hex[3]]
+    return f"{time_hex[:8]}-{time_hex[8:]}-7{random_hex[:3]}-{variant}{random_hex[4:7]}-{random_hex[7:19]}"
 
 
 def command_id(*parts: str) -> UUID:

@@ -3,11 +3,12 @@
 The body cap comes before, while the body is read (connection.py); the answer comes after, with the acknowledgement.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from infra.clock import now_us
-from infra.ids import uuid7_text
+from infra.ids import format_uuid7
 from ingress.acks import AckBridge, Answerable, Pending
 from ingress.core import answers
 from ingress.core.answers import Answer
@@ -19,13 +20,15 @@ from ingress.errors import ExpressionError
 from ingress.prepared import Prepared, PreparedWebhooks
 from ingress.rejections import Rejected, RejectionLog
 from ingress.tally import Tally
-from ingress.tracing import Trace
+from ingress.tracing import RANDOM_DIGITS, Trace
 from schemas.bodies import BodyError, parse_body
 from schemas.headers import DeliveryHeaders, encode
 from schemas.keys import request_key
 
 INBOUND = "/api/inbound/"
 BODY_BYTES_MAX_UNKNOWN = 1_048_576
+# One call for the delivery id (10 bytes) and the trace context.
+_RANDOM_BYTES = RANDOM_DIGITS // 2 + 10
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _HANDSHAKE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -134,7 +137,8 @@ class Receiver:
                 dedupe_key = self._key(prepared.key_of, headers, value, at_us)
             if prepared.ordering_key_of is not None:
                 ordering_key = self._key(prepared.ordering_key_of, headers, value, at_us)
-        delivery_id = uuid7_text(at_us)
+        random_hex = os.urandom(_RANDOM_BYTES).hex()
+        delivery_id = format_uuid7(at_us, random_hex[RANDOM_DIGITS:])
         facts = request_facts(head, prepared.stored, exchange.source_ip, now_us() - at_us, invalid_json=invalid_json)
         pending = Pending(waiter, delivery_id.encode(), len(body), invalid_json=invalid_json)
         taken = self.bridge.submit(
@@ -151,7 +155,7 @@ class Receiver:
                     at_us,
                     facts,
                     dedupe_key,
-                    self.trace(headers),
+                    self.trace(headers, random_hex),
                 )
             ),
             at_ms=at_us // 1_000,

@@ -4,7 +4,6 @@ With an OpenTelemetry SDK configured, its API reads the context, makes a server 
 one nothing would record a span, so only the identifiers are made here, to the same rules.
 """
 
-import os
 import re
 from collections.abc import Callable, Mapping
 
@@ -13,18 +12,21 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
-Trace = Callable[[Mapping[str, str]], str]
+RANDOM_DIGITS = 48
+Trace = Callable[[Mapping[str, str], str], str]
 
 
-def continue_or_begin(headers: Mapping[str, str]) -> str:
-    """A `traceparent` with a new span id; trace id and flags come from a valid incoming one."""
+def continue_or_begin(headers: Mapping[str, str], random_hex: str) -> str:
+    """A `traceparent` with a new span id; trace id and flags come from a valid incoming one.
+
+    `random_hex` is RANDOM_DIGITS of lower-case hexadecimal digits.
+    """
     incoming = headers.get("traceparent")
     if incoming is not None:
         match = _TRACEPARENT.fullmatch(incoming)
         if match is not None:
-            return f"00-{match[1]}-{os.urandom(8).hex()}-{match[2]}"
-    random = os.urandom(24).hex()
-    return f"00-{random[:32]}-{random[32:]}-01"
+            return f"00-{match[1]}-{random_hex[32:48]}-{match[2]}"
+    return f"00-{random_hex[:32]}-{random_hex[32:48]}-01"
 
 
 def choose_trace() -> Trace:
@@ -34,13 +36,13 @@ def choose_trace() -> Trace:
         return continue_or_begin
     tracer, propagator = provider.get_tracer("hookline.ingress"), TraceContextTextMapPropagator()
 
-    def traced(headers: Mapping[str, str]) -> str:
+    def traced(headers: Mapping[str, str], random_hex: str) -> str:
         span = tracer.start_span(
             "receive webhook", context=propagator.extract(dict(headers)), kind=trace.SpanKind.SERVER
         )
         carrier: dict[str, str] = {}
         propagator.inject(carrier, context=trace.set_span_in_context(span))
         span.end()
-        return carrier.get("traceparent") or continue_or_begin(headers)
+        return carrier.get("traceparent") or continue_or_begin(headers, random_hex)
 
     return traced

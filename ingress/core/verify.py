@@ -5,6 +5,7 @@ Wherever a proof is missing or wrong the digest is computed all the same, so tha
 """
 
 import base64
+import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -54,23 +55,23 @@ def build_hmac_sha256(auth: HmacAuth, secrets: Sequence[Secret]) -> Verify:
     default_prefix, prefix = f"{algorithm}=", auth.prefix
     tolerance_us = auth.tolerance_seconds * 1_000_000
 
+    prepared = [(_prepare_digest(secret.value, algorithm), secret.valid_until_us) for secret in secrets]
+
     def candidates(text: str) -> list[str]:
         """What may be a signature in the header: the whole text, and its parts."""
-        parts = (
-            [text, *_SEPARATORS.split(text, SIGNATURES_MAX)[:SIGNATURES_MAX]] if _SEPARATORS.search(text) else [text]
-        )
+        several = "," in text or " " in text
+        parts = [text, *_SEPARATORS.split(text, SIGNATURES_MAX)[:SIGNATURES_MAX]] if several else [text]
         if prefix:
             return [normalise(part[len(prefix) :]) for part in parts if part.startswith(prefix)]
-        cut = len(default_prefix)
-        return [normalise(part[cut:] if part[:cut].lower() == default_prefix else part) for part in parts]
+        return [normalise(part).removeprefix(default_prefix) for part in parts]
 
     def verify(request: SignedRequest, now_us: int) -> str | None:
         payload = payload_of(request)
         given = request.headers.get(header)
         offered = candidates(given) if given else [""]
         matched = False
-        for value, valid_until_us in secrets:
-            expected = encode(hmac.digest(value, payload, algorithm))
+        for digest, valid_until_us in prepared:
+            expected = encode(digest(payload))
             alive = valid_until_us is None or now_us < valid_until_us
             for signature in offered:
                 if signature.isascii() and hmac.compare_digest(expected, signature) and alive:
@@ -82,6 +83,23 @@ def build_hmac_sha256(auth: HmacAuth, secrets: Sequence[Secret]) -> Verify:
         return None
 
     return verify
+
+
+def _prepare_digest(secret: bytes, algorithm: str) -> Callable[[bytes], bytes]:
+    """HMAC (RFC 2104) under one secret, with both keyed blocks hashed once: half the time of `hmac.digest`."""
+    block_bytes = hashlib.new(algorithm).block_size
+    key = hashlib.new(algorithm, secret).digest() if len(secret) > block_bytes else secret
+    key = key.ljust(block_bytes, b"\0")
+    inner = hashlib.new(algorithm, bytes(byte ^ 0x36 for byte in key))
+    outer = hashlib.new(algorithm, bytes(byte ^ 0x5C for byte in key))
+
+    def digest(payload: bytes) -> bytes:
+        first, second = inner.copy(), outer.copy()
+        first.update(payload)
+        second.update(first.digest())
+        return second.digest()
+
+    return digest
 
 
 def compile_payload(template: str, timestamp_header: str | None) -> Payload:

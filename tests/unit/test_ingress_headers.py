@@ -1,0 +1,70 @@
+"""What is stored of a request, and that the facts written fast are the facts of the model."""
+
+import pytest
+
+from ingress.core.facts import request_facts
+from ingress.core.headers import STORED_BYTES_MAX, StoredHeaders, is_secret_name, pick_query
+from ingress.core.http1 import Head
+from schemas.records import RequestFacts
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization",
+        "Proxy-Authorization",
+        "cookie",
+        "set-cookie",
+        "x-api-key",
+        "X-Auth-Token",
+        "x-hub-signature",
+        "client-secret",
+        "x-password",
+        "apikey",
+        "api_key",
+        "x-key",
+        "x-session-id",
+        "x-amz-security-token",
+    ],
+)
+def test_names_of_secrets_are_known(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["user-agent", "x-github-event", "x-monkey", "content-type", "x-author", "keyboard"])
+def test_other_names_are_kept(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+def test_the_webhooks_own_proof_header_is_dropped_whatever_its_name() -> None:
+    stored = StoredHeaders("X-Proof")
+    for _ in range(2):
+        assert stored.pick({"x-proof": "abc", "x-event": "push"}) == {"x-event": "push"}
+
+
+def test_stored_headers_are_bounded_in_size() -> None:
+    headers = {f"x-{number}": "v" * 1_000 for number in range(100)}
+    picked = StoredHeaders().pick(headers)
+    assert 10 <= len(picked) <= 17
+    assert sum(len(name) + len(value) for name, value in picked.items()) <= STORED_BYTES_MAX
+
+
+def test_secrets_in_the_query_are_dropped() -> None:
+    assert pick_query({"token": "abc", "event": "push", "api_key": "x"}) == {"event": "push"}
+
+
+def test_the_facts_are_those_of_the_model() -> None:
+    headers = {"user-agent": "curl/8", "content-type": "application/json", "x-event": "püsh", "authorization": "x"}
+    head = Head("POST", "/api/inbound/acme/rmm", "a=1&token=x&b=%20c", headers, True, 2)
+    written = request_facts(head, StoredHeaders(), "10.0.0.1", 250, invalid_json=True)
+    assert RequestFacts.model_validate_json(written) == RequestFacts(
+        method="POST",
+        path="/api/inbound/acme/rmm",
+        query={"a": "1", "b": " c"},
+        headers={"user-agent": "curl/8", "content-type": "application/json", "x-event": "püsh"},
+        source_ip="10.0.0.1",
+        user_agent="curl/8",
+        content_type="application/json",
+        ingress_us=250,
+        invalid_json=True,
+    )
