@@ -8,7 +8,7 @@ import pytest
 
 from hookline.embedded.kafka import KafkaBroker
 from tests.support.ingress import Publisher, RunningIngress, await_status, publishing, running_ingress, signed
-from tests.support.processes import await_gone
+from tests.support.processes import await_gone, is_gone
 from tests.support.wait import eventually
 
 
@@ -27,7 +27,15 @@ def ingress(kafka: KafkaBroker, tenant: Publisher) -> Iterator[RunningIngress]:
 def workers(ingress: RunningIngress) -> list[int]:
     """Pids of the processes that listen."""
     children = psutil.Process(ingress.process.pid).children(recursive=True)
-    return sorted(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
+    return sorted(child.pid for child in children if not is_gone(child.pid) and is_worker(child))
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is one of ours, and not the interpreter's own resource tracker."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def accepted_total(ingress: RunningIngress) -> float:
@@ -49,8 +57,6 @@ def test_both_workers_serve_and_one_scrape_counts_for_both(ingress: RunningIngre
     answers = [ingress.send(raw).status for _ in range(40)]
     assert answers == [200] * 40
     eventually(lambda: accepted_total(ingress) >= before + 40, timeout_seconds=5, what="40 more in any scrape")
-    connections = [child.status() for child in psutil.Process(ingress.process.pid).children()]
-    assert len(connections) >= 2
 
 
 def test_a_worker_that_dies_is_replaced_and_the_other_serves_on(ingress: RunningIngress, tenant: Publisher) -> None:
