@@ -1,62 +1,58 @@
-"""How far a consumer group is behind, as the broker tells it: committed offsets against the ends of the partitions."""
+"""How far a consumer group is behind, as the broker tells it: committed offsets against the ends of the partitions.
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any
+Read through a consumer that never joins the group. `AdminClient.list_consumer_group_offsets` would do the same and is
+not used: in librdkafka 2.16 an answer such as "coordinator load in progress", normal after a broker's restart, makes
+it follow a null pointer (`rd_kafka_handle_OffsetFetch` to `rd_kafka_cgrp_op`) and the process ends with SIGSEGV.
+"""
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra.errors import KafkaUnavailableError
-
-_NOTHING_COMMITTED = 0
-
-
-def partitions_of(admin: AdminClient, topics: Sequence[str], *, timeout_seconds: float) -> list[TopicPartition]:
-    """Every partition of the topics that exist."""
-    try:
-        found = admin.list_topics(timeout=timeout_seconds).topics
-    except KafkaException as error:
-        raise KafkaUnavailableError(f"list topics: {error.args[0].str()}") from error
-    return [TopicPartition(topic, number) for topic in topics if topic in found for number in found[topic].partitions]
+from infra.kafka import consumer_properties
+from infra.settings import KafkaSettings
 
 
-def lag_by_topic(
-    admin: AdminClient, group_id: str, partitions: Sequence[TopicPartition], *, timeout_seconds: float
-) -> dict[str, int]:
-    """Records written and not yet committed by the group, per topic. Raises KafkaUnavailableError."""
-    if not partitions:
-        return {}
-    ends = _offsets(admin, partitions, OffsetSpec.latest(), timeout_seconds)
-    starts = _offsets(admin, partitions, OffsetSpec.earliest(), timeout_seconds)
-    committed = _committed(admin, group_id, timeout_seconds)
-    lag: dict[str, int] = {}
-    for key, end in ends.items():
-        position = max(committed.get(key, _NOTHING_COMMITTED), starts[key])
-        lag[key[0]] = lag.get(key[0], 0) + max(0, end - position)
-    return lag
+class LagReader:
+    """Reads the lag of one group. Not for two threads at once; close it when done."""
 
+    def __init__(self, settings: KafkaSettings, group_id: str, topics: Sequence[str]) -> None:
+        self._topics = topics
+        self._consumer = Consumer(consumer_properties(settings, f"{group_id}-lag", group_id))
 
-def _offsets(
-    admin: AdminClient, partitions: Sequence[TopicPartition], spec: OffsetSpec, timeout_seconds: float
-) -> Mapping[tuple[str, int], int]:
-    futures = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout_seconds)
-    results = {key: _result(future, timeout_seconds) for key, future in futures.items()}
-    return {(key.topic, key.partition): result.offset for key, result in results.items()}
+    def by_topic(self, *, timeout_seconds: float) -> dict[str, int]:
+        """Records written and not yet committed by the group, per topic that exists.
 
+        `timeout_seconds` bounds each question. Raises KafkaUnavailableError.
+        """
+        try:
+            committed = self._committed(timeout_seconds)
+            lag = {position.topic: 0 for position in committed}
+            for position in committed:
+                lag[position.topic] += self._waiting(position, timeout_seconds)
+        except KafkaException as error:
+            raise KafkaUnavailableError(f"lag is not known: {error.args[0].str()}") from error
+        return lag
 
-def _committed(admin: AdminClient, group_id: str, timeout_seconds: float) -> Mapping[tuple[str, int], int]:
-    futures = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group_id)], request_timeout=timeout_seconds
-    )
-    found = _result(futures[group_id], timeout_seconds).topic_partitions
-    return {(entry.topic, entry.partition): entry.offset for entry in found if entry.offset >= 0}
+    def close(self) -> None:
+        """Let the connections go."""
+        self._consumer.close()
 
+    def _committed(self, timeout_seconds: float) -> list[TopicPartition]:
+        found = self._consumer.list_topics(timeout=timeout_seconds).topics
+        wanted = [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            if topic in found
+            for number in found[topic].partitions
+        ]
+        positions: list[TopicPartition] = self._consumer.committed(wanted, timeout=timeout_seconds) if wanted else []
+        for position in positions:
+            if position.error is not None:
+                raise KafkaException(position.error)
+        return positions
 
-def _result(future: "Future[Any]", timeout_seconds: float) -> Any:
-    try:
-        return future.result(timeout_seconds + 1)
-    except KafkaException as error:
-        raise KafkaUnavailableError(f"offsets: {error.args[0].str()}") from error
-    except TimeoutError as error:
-        raise KafkaUnavailableError("offsets: no answer in time") from error
+    def _waiting(self, position: TopicPartition, timeout_seconds: float) -> int:
+        start, end = self._consumer.get_watermark_offsets(position, timeout=timeout_seconds)
+        return int(max(0, end - max(start, position.offset)))

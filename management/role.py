@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, PostgresUnavailableError
-from infra.groups import consumer_groups
 from infra.health import HttpServer, health_routes
-from infra.kafka import admin_client
 from infra.postgres import Pool, open_pool, unavailability_translated
 from infra.role import PartHealth, Role
 from infra.settings import Settings
@@ -20,7 +18,7 @@ from management.deliveries.service import DeliveryService
 from management.rejections.endpoints import rejection_routes
 from management.rejections.repository import RejectionRepository
 from management.rejections.service import RejectionService
-from management.status import status_routes
+from management.status import SystemStatus
 
 _PROBE = b"SELECT 1"
 _PROBE_SECONDS = 2.0
@@ -37,6 +35,7 @@ class ManagementRole:
         self._parts = parts
         self._pool: Pool | None = None
         self._server: HttpServer | None = None
+        self._status: SystemStatus | None = None
 
     @property
     def port(self) -> int:
@@ -52,8 +51,8 @@ class ManagementRole:
             rejection_routes(RejectionService(RejectionRepository(self._clickhouse)), authenticate),
         ]
         everyone: list[Role] = [self, *self._parts]
-        admin = admin_client(self._settings.kafka, "hookline-management")
-        operations = [health_routes(everyone), status_routes(admin, consumer_groups(self._settings), everyone)]
+        self._status = SystemStatus(self._settings, everyone)
+        operations = [health_routes(everyone), self._status.routes()]
         address = self._settings.management
         self._server = HttpServer(build_application(resources, operations), host=address.host, port=address.port)
         self._server.start()
@@ -62,6 +61,8 @@ class ManagementRole:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
         if self._server is not None:
             self._server.stop(timeout_seconds)
+        if self._status is not None:
+            self._status.close()
         if self._pool is not None:
             self._pool.close(timeout_seconds)
 

@@ -1,5 +1,6 @@
 """GET /status: every part of this process, and every consumer group of the system, wherever its members run."""
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
@@ -11,25 +12,45 @@ from fastapi.responses import JSONResponse
 
 from infra.clock import rfc3339
 from infra.errors import KafkaUnavailableError
-from infra.groups import ConsumerGroup
-from infra.lag import lag_by_topic, partitions_of
+from infra.groups import ConsumerGroup, consumer_groups
+from infra.kafka import admin_client
+from infra.lag import LagReader
 from infra.role import PartHealth, Role
+from infra.settings import Settings
 
 _ANSWER_SECONDS_MAX = 5.0
 
 
-def status_routes(admin: AdminClient, groups: Sequence[ConsumerGroup], parts: Sequence[Role]) -> APIRouter:
-    """The route; 200 when every part here is ready and every group has members, else 503."""
-    router = APIRouter()
+class SystemStatus:
+    """Asks the broker about every group. One question at a time: the readers are not shared between threads."""
 
-    @router.get("/status", include_in_schema=False)
-    def status() -> JSONResponse:
-        hosted = [_part(part.health()) for part in parts]
-        remote = [_group(admin, group) for group in groups]
-        ready = all(entry["ready"] for entry in (*hosted, *remote))
-        return JSONResponse({"ready": ready, "parts": hosted, "groups": remote}, status_code=200 if ready else 503)
+    def __init__(self, settings: Settings, parts: Sequence[Role]) -> None:
+        self._parts = parts
+        self._admin = admin_client(settings.kafka, "hookline-management")
+        self._readers = {
+            group: LagReader(settings.kafka, group.group_id, group.topics) for group in consumer_groups(settings)
+        }
+        self._asking = threading.Lock()
 
-    return router
+    def routes(self) -> APIRouter:
+        """200 when every part here is ready and every group has members, else 503."""
+        router = APIRouter()
+
+        @router.get("/status", include_in_schema=False)
+        def status() -> JSONResponse:
+            hosted = [_part(part.health()) for part in self._parts]
+            with self._asking:
+                groups = [_group(self._admin, group, reader) for group, reader in self._readers.items()]
+            ready = all(entry["ready"] for entry in (*hosted, *groups))
+            return JSONResponse({"ready": ready, "parts": hosted, "groups": groups}, status_code=200 if ready else 503)
+
+        return router
+
+    def close(self) -> None:
+        """Let the connections go."""
+        with self._asking:
+            for reader in self._readers.values():
+                reader.close()
 
 
 def _part(state: PartHealth) -> dict[str, Any]:
@@ -44,11 +65,10 @@ def _part(state: PartHealth) -> dict[str, Any]:
     }
 
 
-def _group(admin: AdminClient, group: ConsumerGroup) -> dict[str, Any]:
+def _group(admin: AdminClient, group: ConsumerGroup, reader: LagReader) -> dict[str, Any]:
     shown: dict[str, Any] = {"role": group.role, "group_id": group.group_id, "members": None, "lag_records": None}
     try:
-        partitions = partitions_of(admin, group.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
-        lag = lag_by_topic(admin, group.group_id, partitions, timeout_seconds=_ANSWER_SECONDS_MAX)
+        lag = reader.by_topic(timeout_seconds=_ANSWER_SECONDS_MAX)
         members = _members(admin, group.group_id)
     except KafkaUnavailableError as error:
         return {**shown, "ready": False, "reasons": [f"Kafka: {error}"], "lag_by_topic": {}}

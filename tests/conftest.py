@@ -1,5 +1,6 @@
 """Fixtures for every test folder."""
 
+from tests.support.clickhouse import clickhouse_engine
 from tests.support.stack import database_dsn, kafka, postgres, stack_folder
 
-__all__ = ["database_dsn", "kafka", "postgres", "stack_folder"]
+__all__ = ["clickhouse_engine", "database_dsn", "kafka", "postgres", "stack_folder"]

@@ -7,8 +7,7 @@ from infra import metrics
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, KafkaUnavailableError
 from infra.groups import ANALYTICS_TOPICS
-from infra.kafka import admin_client
-from infra.lag import lag_by_topic, partitions_of
+from infra.lag import LagReader
 from infra.role import PartHealth
 from infra.settings import Settings
 from sinks.clickhouse.consumer import RangeConsumer, Subscription
@@ -93,27 +92,34 @@ class AnalyticsRole:
         return []
 
     def _watch(self) -> None:
-        admin = admin_client(self._settings.kafka, "hookline-analytics-watch")
+        readers = {
+            consumer.subscription.name: LagReader(
+                self._settings.kafka,
+                consumer.subscription.group_id(self._settings.analytics),
+                consumer.subscription.topics,
+            )
+            for consumer in self._consumers
+        }
         while True:
             self._clickhouse_trouble = self._ask_clickhouse()
             try:
                 for consumer in self._consumers:
-                    self._measure_lag(admin, consumer)
+                    self._measure_lag(readers[consumer.subscription.name], consumer)
                 self._kafka_trouble = None
             except KafkaUnavailableError as error:
                 self._kafka_trouble = f"Kafka: {error}"
             if self._stopping.wait(_WATCH_SECONDS):
-                return
+                break
+        for reader in readers.values():
+            reader.close()
 
-    def _measure_lag(self, admin: object, consumer: RangeConsumer) -> None:
-        subscription = consumer.subscription
-        partitions = partitions_of(admin, subscription.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
-        group_id = subscription.group_id(self._settings.analytics)
-        lag = sum(lag_by_topic(admin, group_id, partitions, timeout_seconds=_ANSWER_SECONDS_MAX).values())
+    def _measure_lag(self, reader: LagReader, consumer: RangeConsumer) -> None:
+        lag = sum(reader.by_topic(timeout_seconds=_ANSWER_SECONDS_MAX).values())
         if lag == 0:
             consumer.state.progress_at = time.monotonic()
-        self._lag[subscription.name] = lag
-        metrics.ANALYTICS_LAG_RECORDS.labels(subscription.name).set(lag)
+        name = consumer.subscription.name
+        self._lag[name] = lag
+        metrics.ANALYTICS_LAG_RECORDS.labels(name).set(lag)
 
     def _ask_clickhouse(self) -> str | None:
         try:

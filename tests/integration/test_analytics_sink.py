@@ -1,7 +1,10 @@
 """The ClickHouse sink on a real broker and the real engine: every record becomes its row once, whatever dies."""
 
+import json
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -9,17 +12,21 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from pydantic import SecretStr
 
 from hookline.embedded.kafka import KafkaBroker
-from infra.clickhouse import ClickHouse, migrate
+from infra.clickhouse import ClickHouse
 from infra.clock import now_us
-from infra.kafka import admin_client
+from infra.kafka import admin_client, consumer_properties
+from infra.lag import LagReader
 from infra.settings import ClickHouseSettings, Settings
 from infra.topics import RECEIVED, topic_incarnations
 from schemas.records import DeliveryError, DispatchStatus, ErrorCode
-from sinks.clickhouse.role import AnalyticsRole
+from sinks.clickhouse.core.batches import Plan
+from sinks.clickhouse.role import SUBSCRIPTIONS, AnalyticsRole
 from tests.support.analytics import (
     TRACEPARENT,
     AnalyticsProcess,
@@ -49,12 +56,9 @@ class Sink:
 
 
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    """One embedded engine: a process can have only one folder."""
-    engine = ClickHouse(ClickHouseSettings(path=tmp_path_factory.mktemp("clickhouse")))
-    migrate(engine)
-    yield engine
-    engine.close()
+def clickhouse(clickhouse_engine: ClickHouse) -> ClickHouse:
+    """The session's engine."""
+    return clickhouse_engine
 
 
 @pytest.fixture
@@ -183,12 +187,6 @@ def test_a_token_without_rows_is_noticed_after_a_restart_and_the_rows_are_writte
 
 def _plan_everything_and_burn_the_tokens(settings: Settings, clickhouse: ClickHouse) -> None:
     """Leave Kafka and ClickHouse as a process would that died between the token and the part."""
-    import pyarrow as pa
-    from confluent_kafka import Consumer, TopicPartition
-
-    from infra.kafka import consumer_properties
-    from sinks.clickhouse.core.batches import Plan
-
     incarnation = topic_incarnations(admin_client(settings.kafka, "test"), [RECEIVED])[RECEIVED]
     group_id = f"{settings.analytics.group_id}-requests"
     consumer = Consumer(consumer_properties(settings.kafka, "test", group_id))
@@ -285,33 +283,41 @@ def test_a_table_that_is_missing_is_waited_for_and_then_filled_without_duplicate
     assert row == {"ids": 500, "requests": 500, "outcomes": 500}
 
 
-KILLS = 8
-KILL_RECORDS = 30_000
+KILLS = 10
+INSERTED = "analytics.batch.inserted"
+KILL_RECORDS = 40_000
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+def _lines(log: Path, containing: str) -> int:
+    return sum(containing in line for line in log.read_text().splitlines()) if log.exists() else 0
+
+
+@pytest.mark.parametrize("seed", [11, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(20, 30))])
 def test_killed_again_and_again_in_the_middle_every_record_has_its_row_once(
     kafka: KafkaBroker, tmp_path: Path, seed: int
 ) -> None:
     """SIGKILL at seeded moments while records flow; then counted, before and after a merge of everything."""
     moments = random.Random(seed)
     folder = ClickHouseSettings(path=tmp_path / "clickhouse")
-    settings = analytics_settings(kafka.bootstrap, folder, group_id=_name(), batch_records_max=700)
+    settings = analytics_settings(kafka.bootstrap, folder, group_id=_name(), batch_records_max=300)
     make_topics(settings)
     records = Records(settings)
     now = now_us()
-    ids = delivery_ids(KILL_RECORDS, now)
-    for delivery_id in ids:
-        records.request(delivery_id, now)
-        records.outcome(delivery_id, now)
-    records.flush()
+    log = tmp_path / "sink.log"
     for _ in range(KILLS):
-        process = AnalyticsProcess(settings)
-        time.sleep(2.0 + moments.random() * 3)  # the moment of the kill is the input, nothing is waited for
+        for delivery_id in delivery_ids(KILL_RECORDS // KILLS, now):
+            records.request(delivery_id, now)
+            records.outcome(delivery_id, now)
+        records.flush()
+        inserted_before = _lines(log, INSERTED)
+        process = AnalyticsProcess(settings, log)
+        eventually(lambda: _lines(log, INSERTED) > inserted_before, timeout_seconds=60, what="it inserts")  # noqa: B023
+        time.sleep(moments.random() * 0.5)  # the moment of the kill is the input, nothing is waited for
         process.kill()
-    final = AnalyticsProcess(settings)
+    final = AnalyticsProcess(settings, log)
     _await_committed(settings)
     assert final.stop() == 0
+    assert _lines(log, '"replayed": true') > 0, "no kill fell between a plan and its commit: the test showed nothing"
     counts = _count_in_a_process(settings, now)
     assert counts["requests"] == counts["unique_offsets"] == counts["ids"] == KILL_RECORDS
     assert counts["outcomes"] == counts["outcome_offsets"] == KILL_RECORDS
@@ -319,20 +325,17 @@ def test_killed_again_and_again_in_the_middle_every_record_has_its_row_once(
 
 
 def _await_committed(settings: Settings) -> None:
-    from infra.lag import lag_by_topic, partitions_of
-    from sinks.clickhouse.role import SUBSCRIPTIONS
-
-    admin = admin_client(settings.kafka, "test")
+    readers = [
+        LagReader(settings.kafka, subscription.group_id(settings.analytics), subscription.topics)
+        for subscription in SUBSCRIPTIONS
+    ]
 
     def lag() -> int:
-        total = 0
-        for subscription in SUBSCRIPTIONS:
-            partitions = partitions_of(admin, subscription.topics, timeout_seconds=10)
-            group_id = subscription.group_id(settings.analytics)
-            total += sum(lag_by_topic(admin, group_id, partitions, timeout_seconds=10).values())
-        return total
+        return sum(sum(reader.by_topic(timeout_seconds=10).values()) for reader in readers)
 
     eventually(lambda: lag() == 0, timeout_seconds=DRAIN_SECONDS, what="everything is committed")
+    for reader in readers:
+        reader.close()
 
 
 COUNT = """
@@ -359,10 +362,6 @@ engine.close()
 
 def _count_in_a_process(settings: Settings, at: int) -> dict[str, int]:
     """Counted elsewhere: this process has an engine on another folder already."""
-    import json
-    import subprocess
-    import sys
-
     command = [sys.executable, "-c", COUNT, str(settings.clickhouse.path), str(at)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     counts: dict[str, int] = json.loads(done.stdout)

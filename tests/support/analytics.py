@@ -1,24 +1,31 @@
 """Records for the ClickHouse sink, and the sink as a process that can be killed."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import orjson
 from confluent_kafka import Producer
 
+from infra.clickhouse import ClickHouse, migrate
 from infra.ids import uuid7_text
 from infra.kafka import admin_client, producer_properties
+from infra.log import configure
 from infra.settings import AnalyticsSettings, ClickHouseSettings, KafkaSettings, Settings
 from infra.topics import RECEIVED, RECORDED, REJECTED, apply_topics
 from schemas import headers
 from schemas.records import DeliveryRecord, DispatchStatus, RejectionRecord, RequestFacts
+from sinks.clickhouse.role import AnalyticsRole
 
+ROOT = Path(__file__).parent.parent.parent
 TENANT = "0192f0c0-0000-7000-8000-000000000001"
 OTHER_TENANT = "0192f0c0-0000-7000-8000-000000000002"
 WEBHOOK = "0192f0c0-0000-7000-8000-0000000000aa"
@@ -32,6 +39,7 @@ FACTS = RequestFacts(
     content_type="application/json",
     ingress_us=740,
 )
+BODY = b'{"alert":{"id":1}}'
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -51,51 +59,89 @@ def make_topics(settings: Settings) -> None:
     apply_topics(settings.kafka, admin_client(settings.kafka, "test-topics"))
 
 
+@dataclass(frozen=True)
+class MadeRecord:
+    """A record as a consumer would show it."""
+
+    made_key: bytes
+    made_value: bytes
+    made_headers: headers.RawHeaders = field(default_factory=list)
+    made_offset: int = field(default_factory=itertools.count().__next__)
+
+    def offset(self) -> int:
+        return self.made_offset
+
+    def key(self) -> bytes:
+        return self.made_key
+
+    def value(self) -> bytes:
+        return self.made_value
+
+    def headers(self) -> Any:
+        return self.made_headers
+
+
+def request_record(delivery_id: str, received_at: int, body: bytes = BODY, **members: Any) -> MadeRecord:
+    """A raw request; `members` are of DeliveryHeaders."""
+    values: dict[str, Any] = {"tenant_id": TENANT, "webhook_id": WEBHOOK, "config_version": 1, **members}
+    record = headers.DeliveryHeaders(
+        delivery_id=delivery_id,
+        received_at_us=received_at,
+        request=orjson.dumps(FACTS.model_dump()),
+        traceparent=TRACEPARENT,
+        **values,
+    )
+    return MadeRecord(UUID(delivery_id).bytes, body, headers.encode(record))
+
+
+def outcome_record(delivery_id: str, received_at: int, **members: Any) -> MadeRecord:
+    """A delivery record; `members` are of DeliveryRecord."""
+    values: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "webhook_id": WEBHOOK,
+        "recorded_at": received_at + 5_000,
+        "stage": "processors",
+        "dispatch_status": DispatchStatus.DISPATCHED,
+        **members,
+    }
+    record = DeliveryRecord(delivery_id=delivery_id, received_at=received_at, **values)
+    return MadeRecord(delivery_id.encode(), record.model_dump_json().encode())
+
+
+def rejection_record(rejection_id: str, rejected_at: int, **members: Any) -> MadeRecord:
+    """A rejection; `members` are of RejectionRecord."""
+    values: dict[str, Any] = {"tenant_id": TENANT, "webhook_id": WEBHOOK, "reason": "bad_signature", **members}
+    record = RejectionRecord(
+        rejection_id=rejection_id,
+        rejected_at=rejected_at,
+        method="POST",
+        path="/api/inbound/acme/rmm-alerts",
+        source_ip="203.0.113.9",
+        **values,
+    )
+    return MadeRecord(WEBHOOK.encode(), record.model_dump_json().encode())
+
+
 class Records:
     """Produces records of the three topics and remembers what it produced."""
 
     def __init__(self, settings: Settings) -> None:
         self._producer = Producer(producer_properties(settings.kafka, "test-records", ack_timeout_seconds=30))
 
-    def request(
-        self, delivery_id: str, received_at: int, body: bytes = b'{"alert":{"id":1}}', **members: object
-    ) -> None:
+    def request(self, delivery_id: str, received_at: int, body: bytes = BODY, **members: Any) -> None:
         """One raw request record."""
-        values: dict[str, object] = {"tenant_id": TENANT, "webhook_id": WEBHOOK, "config_version": 1, **members}
-        record = headers.DeliveryHeaders(
-            delivery_id=delivery_id,
-            received_at_us=received_at,
-            request=orjson.dumps(FACTS.model_dump()),
-            traceparent=TRACEPARENT,
-            **values,  # type: ignore[arg-type]  # members of DeliveryHeaders
-        )
-        self.raw(RECEIVED, body, key=UUID(delivery_id).bytes, record_headers=headers.encode(record))
+        self._send(RECEIVED, request_record(delivery_id, received_at, body, **members))
 
-    def outcome(self, delivery_id: str, received_at: int, **members: object) -> None:
+    def outcome(self, delivery_id: str, received_at: int, **members: Any) -> None:
         """One delivery record."""
-        values: dict[str, object] = {
-            "tenant_id": TENANT,
-            "webhook_id": WEBHOOK,
-            "recorded_at": received_at + 5_000,
-            "stage": "processors",
-            "dispatch_status": DispatchStatus.DISPATCHED,
-            **members,
-        }
-        record = DeliveryRecord(delivery_id=delivery_id, received_at=received_at, **values)
-        self.raw(RECORDED, record.model_dump_json().encode(), key=delivery_id.encode())
+        self._send(RECORDED, outcome_record(delivery_id, received_at, **members))
 
-    def rejection(self, rejection_id: str, rejected_at: int, **members: object) -> None:
+    def rejection(self, rejection_id: str, rejected_at: int, **members: Any) -> None:
         """One rejection record."""
-        values: dict[str, object] = {"tenant_id": TENANT, "webhook_id": WEBHOOK, "reason": "bad_signature", **members}
-        record = RejectionRecord(
-            rejection_id=rejection_id,
-            rejected_at=rejected_at,
-            method="POST",
-            path="/api/inbound/acme/rmm-alerts",
-            source_ip="203.0.113.9",
-            **values,  # type: ignore[arg-type]  # members of RejectionRecord
-        )
-        self.raw(REJECTED, record.model_dump_json().encode(), key=WEBHOOK.encode())
+        self._send(REJECTED, rejection_record(rejection_id, rejected_at, **members))
+
+    def _send(self, topic: str, made: MadeRecord) -> None:
+        self.raw(topic, made.value(), key=made.key(), record_headers=made.headers())
 
     def raw(
         self, topic: str, value: bytes, *, key: bytes = b"", record_headers: Sequence[tuple[str, bytes]] = ()
@@ -117,9 +163,12 @@ def delivery_ids(count: int, received_at: int) -> list[str]:
 class AnalyticsProcess:
     """`python -m tests.support.analytics SETTINGS`: migrates, then runs the role until it is killed or told to stop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log_file: Path) -> None:
         text = settings.model_dump_json(include={"kafka", "clickhouse", "analytics"})
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.support.analytics", text], cwd=Path.cwd())
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.analytics", text], cwd=ROOT, stderr=log
+            )
 
     def kill(self) -> None:
         """SIGKILL, as the machine would."""
@@ -134,11 +183,7 @@ class AnalyticsProcess:
 
 def main() -> None:
     """The process's own side."""
-    from infra.clickhouse import ClickHouse, migrate
-    from infra.log import configure
-    from sinks.clickhouse.role import AnalyticsRole
-
-    configure(role="analytics", level=os.environ.get("TEST_LOG_LEVEL", "error"))
+    configure(role="analytics", level="info")
     settings = Settings.model_validate_json(sys.argv[1])
     clickhouse = ClickHouse(settings.clickhouse)
     migrate(clickhouse)
