@@ -52,6 +52,7 @@ class _Context(NamedTuple):
     lane: Lane
     outputs: Outputs
     writes: TableWrites
+    plans: dict[tuple[str, str], Plan | None]
 
 
 class RequestPipeline:
@@ -68,7 +69,7 @@ class RequestPipeline:
     async def handle(self, batch: Batch, outputs: Outputs, writes: TableWrites) -> None:
         """Decide every record of `batch` and queue what follows. Awaits only configuration that is on its way."""
         started = time.perf_counter()
-        context = _Context(batch, self._lanes[batch.partition.topic], outputs, writes)
+        context = _Context(batch, self._lanes[batch.partition.topic], outputs, writes, {})
         self._counts = {}
         if batch.partition.topic == RELEASED:
             for message in batch.messages:
@@ -102,6 +103,8 @@ class RequestPipeline:
             webhook = (headers.tenant_id, headers.webhook_id)
             versions[webhook] = max(headers.config_version, versions.get(webhook, 0))
         await self._await_configuration(versions)
+        for webhook in versions:
+            context.plans[webhook] = self._plans.find(*webhook)
         for message, headers in decoded:
             try:
                 self._handle_request(context, message, headers)
@@ -117,37 +120,34 @@ class RequestPipeline:
             self._newest_us[number] = max(self._newest_us.get(number, 0), newest)
 
     def _handle_request(self, context: _Context, message: Any, headers: DeliveryHeaders) -> None:
-        plan = self._plans.find(headers.tenant_id, headers.webhook_id)
+        plan = context.plans[headers.tenant_id, headers.webhook_id]
         if plan is None:
             failure = {"code": "INTERNAL", "message": "the webhook no longer exists", "path": None}
             self._record(context, headers, DispatchStatus.FAILED, error=failure)
             return
+        key: bytes | None = None
         verdict = Verdict.NEW
-        key, entry = _candidate(context, message, headers, plan)
-        if key is not None and entry is not None:
-            verdict, stored = self._dedupe(context, key, entry)
-            if verdict is Verdict.DUPLICATE and stored is not None:
-                self._record(context, headers, DispatchStatus.DUPLICATE, duplicate_of=stored.delivery_id)
-                return
+        if headers.dedupe_key is not None and (headers.replay is None or headers.replay.mode != "redrive"):
+            key = request_key(headers.tenant_id, headers.webhook_id, headers.dedupe_key)
+            stored = context.batch.table.get(key)
+            if stored is not None:
+                first = decode_entry(stored)
+                verdict = decide(first, _entry(context, message, headers, plan))
+                if verdict is Verdict.DUPLICATE:
+                    self._record(context, headers, DispatchStatus.DUPLICATE, duplicate_of=first.delivery_id)
+                    return
         try:
             fields = self._map(plan, message, headers)
         except RecordRefusedError as refusal:
             failure = {"code": refusal.code.value, "message": refusal.message, "path": refusal.path}
             self._record(context, headers, DispatchStatus.FAILED, error=failure)
             return
-        if key is not None and entry is not None and verdict is Verdict.NEW:
-            context.writes.put(key, entry.encode())
+        if key is not None:
+            if verdict is Verdict.NEW:
+                context.writes.put(key, _entry(context, message, headers, plan).encode())
+            else:
+                self._count("redelivered")
         self._dispatch(context, message, headers, (plan, fields, key))
-
-    def _dedupe(self, context: _Context, key: bytes, entry: Entry) -> tuple[Verdict, Entry | None]:
-        value = context.batch.table.get(key)
-        if value is None:
-            return Verdict.NEW, None
-        stored = decode_entry(value)
-        verdict = decide(stored, entry)
-        if verdict is Verdict.REDELIVERED:
-            metrics.PROCESSORS_REDELIVERIES.inc()
-        return verdict, stored
 
     def _map(self, plan: Plan, message: Any, headers: DeliveryHeaders) -> dict[str, Any]:
         if plan.refusal is not None or plan.mapping is None:
@@ -227,6 +227,7 @@ class RequestPipeline:
         self._counts[outcome] = self._counts.get(outcome, 0) + 1
 
     def _report(self, batch: Batch, seconds: float) -> None:
+        metrics.PROCESSORS_REDELIVERIES.inc(self._counts.pop("redelivered", 0))
         for outcome, count in self._counts.items():
             metrics.PROCESSORS_RECORDS.labels(outcome).inc(count)
         _log.info(
@@ -240,14 +241,9 @@ class RequestPipeline:
         )
 
 
-def _candidate(
-    context: _Context, message: Any, headers: DeliveryHeaders, plan: Plan
-) -> tuple[bytes | None, Entry | None]:
-    """The table key and the entry this request would make; (None, None) when it takes no part in dedupe."""
-    if headers.dedupe_key is None or (headers.replay is not None and headers.replay.mode == "redrive"):
-        return None, None
-    key = request_key(headers.tenant_id, headers.webhook_id, headers.dedupe_key)
-    entry = Entry(
+def _entry(context: _Context, message: Any, headers: DeliveryHeaders, plan: Plan) -> Entry:
+    """The dedupe entry this request would make."""
+    return Entry(
         headers.received_at_us,
         plan.config.idempotency_window_seconds,
         context.lane.number,
@@ -256,7 +252,6 @@ def _candidate(
         context.lane.short,
         headers.delivery_id,
     )
-    return key, entry
 
 
 def _forwarded(headers: DeliveryHeaders) -> list[tuple[str, bytes]]:
