@@ -1,0 +1,87 @@
+"""Records become rows of the declared shape; what breaks the contract is kept apart and named."""
+
+import orjson
+import pytest
+
+from schemas.records import DispatchStatus
+from sinks.clickhouse.core.outcomes import build_outcomes
+from sinks.clickhouse.core.rejections import build_rejections
+from sinks.clickhouse.core.requests import build_requests
+from sinks.clickhouse.core.rows import Source
+from tests.support.analytics import TENANT, MadeRecord, outcome_record, rejection_record, request_record
+
+SOURCE = Source("topic", "incarnation", 3)
+AT = 1_790_000_000_000_000
+ID = "0192f0c0-0000-7000-8000-000000000011"
+
+
+def test_a_request_keeps_every_byte_and_says_where_it_came_from() -> None:
+    record = request_record(ID, AT, b"\xff\x00body", dedupe_key="k")
+    [rows] = build_requests([record], SOURCE)
+    [row] = rows.columns.to_pylist()
+    assert row["body"] == b"\xff\x00body"
+    assert (row["raw_topic"], row["raw_incarnation"], row["raw_partition"]) == ("topic", "incarnation", 3)
+    assert row["raw_offset"] == record.offset()
+    assert row["received_at"].timestamp() * 1_000_000 == AT
+    assert orjson.loads(row["request_headers"])["x-event"] == "alert.opened"
+    assert row["replay_id"] is None
+
+
+def test_records_of_one_delivery_fold_into_one_row_with_the_last_of_each_group() -> None:
+    records = [
+        outcome_record(ID, AT, recorded_at=AT + 1),
+        outcome_record(ID, AT, stage="actions", dispatch_status=DispatchStatus.FAILED, attempts=1),
+        outcome_record(ID, AT, stage="actions", dispatch_status=DispatchStatus.DISPATCHED, attempts=2),
+        outcome_record(ID, AT, recorded_at=AT + 9),
+    ]
+    [rows] = build_outcomes(records, SOURCE)
+    [row] = rows.columns.to_pylist()
+    assert (row["processed_status"], row["processed_offset"]) == ("dispatched", records[3].offset())
+    assert (row["handled_status"], row["handled_attempts"], row["handled_offset"]) == (
+        "dispatched",
+        2,
+        records[2].offset(),
+    )
+    assert rows.offsets == [(records[3].offset(), records[2].offset())]
+
+
+def test_a_group_that_says_nothing_stays_null_and_one_that_speaks_is_written_whole() -> None:
+    [rows] = build_outcomes([outcome_record(ID, AT)], SOURCE)
+    [row] = rows.columns.to_pylist()
+    assert {value for name, value in row.items() if name.startswith("handled_")} == {None}
+    assert [name for name, value in row.items() if name.startswith("processed_") and value is None] == []
+
+
+def test_an_unknown_tenant_of_a_rejection_is_the_nil_id() -> None:
+    [rows] = build_rejections([rejection_record(ID, AT, tenant_id=None, webhook_id=None)], SOURCE)
+    [row] = rows.columns.to_pylist()
+    assert {row["tenant_id"], row["webhook_id"]} == {"00000000-0000-0000-0000-000000000000"}
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", b"\xff\xfe", b"[1]", b'{"delivery_id": 5}'])
+def test_a_record_that_cannot_be_read_is_kept_beside_the_good_ones(value: bytes) -> None:
+    good, broken = outcome_record(ID, AT), MadeRecord(b"key", value, [("h", b"\x00")])
+    deliveries, undecodable = build_outcomes([broken, good], SOURCE)
+    assert deliveries.columns.num_rows == 1
+    [row] = undecodable.columns.to_pylist()
+    assert (row["offset"], row["key"], row["value"]) == (broken.offset(), b"key", value)
+    assert row["headers"] == b'[["h","AA=="]]'
+    assert row["error"]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"tenant_id": "x"},
+        {"tenant_id": TENANT + "\n"},
+        {"recorded_at": 0},
+        {"attempts": -1},
+        {"attempts": 2**40},
+        {"received_at_override": 2**70},
+    ],
+)
+def test_a_value_that_does_not_fit_its_column_is_undecodable(members: dict[str, object]) -> None:
+    received_at = members.pop("received_at_override", AT)
+    record = outcome_record(ID, received_at, **members)  # type: ignore[arg-type]
+    [undecodable] = build_outcomes([record], SOURCE)
+    assert undecodable.table == "undecodable_records"
