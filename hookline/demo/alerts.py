@@ -44,7 +44,10 @@ _CONDITIONS = (
 
 
 class Alert(NamedTuple):
-    """What every shape is made of. `value` is what was measured: a number, or text where a sender is at fault."""
+    """What every shape is made of. `value` is what was measured: a number, or text where a sender is at fault.
+
+    `id` is decimal digits without a leading zero, since some senders have numbers for ids.
+    """
 
     id: str
     device: str
@@ -54,8 +57,9 @@ class Alert(NamedTuple):
     at_seconds: int
 
 
-def draw_alert(source: Random, alert_id: str, at_seconds: int) -> Alert:
-    """An alert with everything but its id and time drawn from `source`."""
+def draw_alert(source: Random, at_seconds: int) -> Alert:
+    """An alert with everything but its time drawn from `source`; no two of a few thousand have the same id."""
+    alert_id = str(source.randrange(10**11, 10**12))
     condition = source.choice(_CONDITIONS)
     value = round(source.uniform(condition.low, condition.high), 1)
     return Alert(alert_id, source.choice(_DEVICES), source.choice(_SYSTEMS), condition, value, at_seconds)
@@ -101,7 +105,7 @@ def n_able(alert: Alert, source: Random) -> Payload:
     """As N-able-like senders post: flat names in capitals, the state as a word, a numeric id."""
     return {
         "sender": "n-able",
-        "alert": {"id": int(alert.id, 16), "trigger": "Notification profile: servers"},
+        "alert": {"id": int(alert.id), "trigger": "Notification profile: servers"},
         "CustomerName": CLIENT,
         "DeviceName": alert.device,
         "DeviceURI": f"{alert.device.lower()}.acme.example",
@@ -161,8 +165,7 @@ def encode(payload: Payload) -> bytes:
 
 def sample(shape: str, source: Random, at_seconds: int) -> bytes:
     """One alert of a shape, with an id of its own."""
-    alert = draw_alert(source, f"{source.getrandbits(48):012x}", at_seconds)
-    return encode(SHAPES[shape](alert, source))
+    return encode(SHAPES[shape](draw_alert(source, at_seconds), source))
 
 
 def _iso(alert: Alert) -> str:
