@@ -1,0 +1,354 @@
+"""The action sink on a real Kafka and a real Postgres: outcomes, releases, dead letters, crashes and outages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from hookline.embedded.kafka import KafkaBroker, start_kafka
+from hookline.embedded.postgres import PostgresServer, start_postgres
+from infra.actions.core.coercion import compile_coercer
+from infra.actions.registry import ActionRegistry, RegisteredAction
+from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
+from infra.settings import Settings
+from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, RECORDED, RELEASED, apply_topics
+from schemas.headers import DEAD_LETTER
+from schemas.records import DeadLetter, DeliveryRecord, KeyReleased
+from sinks.actions.role import ActionsRole
+from sinks.actions.tickets import CREATE_TICKET
+from tests.support.actions import TRACE_HEADERS, TRACE_ID, ActionBase, builtin_registry
+from tests.support.wait import eventually
+
+WAIT_SECONDS = 60.0
+OUTPUTS = (RECORDED, RELEASED, ACTION_DEAD_LETTERS)
+
+
+@dataclass
+class Stage:
+    """A broker of this module, one test's database and group, and what was produced since the test began."""
+
+    base: ActionBase
+    settings: Settings
+    producer: PolledProducer
+    consumer: Consumer
+    seen: list[Message] = field(default_factory=list)
+
+    def send(self, *requests: Mapping[str, Any] | bytes) -> None:
+        """Produce action records, keyed by delivery."""
+        outbox = Outbox(self.producer)
+        for request in requests:
+            value = request if isinstance(request, bytes) else orjson.dumps(request)
+            key = b"raw" if isinstance(request, bytes) else request["delivery_id"].encode()
+            outbox.send(ACTIONS, key=key, value=value, headers=TRACE_HEADERS)
+        outbox.wait(WAIT_SECONDS)
+
+    def produced(self, topic: str, at_least: int) -> list[Message]:
+        """What the sink wrote to `topic`, once there are `at_least` messages."""
+
+        def enough() -> list[Message] | None:
+            self.seen += [message for message in self.consumer.consume(500, 0.05) if message.error() is None]
+            found = [message for message in self.seen if message.topic() == topic]
+            return found if len(found) >= at_least else None
+
+        return eventually(enough, timeout_seconds=WAIT_SECONDS, what=f"{at_least} messages in {topic}") or []
+
+    def outcomes(self, at_least: int) -> dict[str, list[DeliveryRecord]]:
+        """Outcome records by delivery id, once `at_least` deliveries have one."""
+
+        def enough() -> dict[str, list[DeliveryRecord]] | None:
+            by_delivery: dict[str, list[DeliveryRecord]] = {}
+            for message in self.produced(RECORDED, 1):
+                record = DeliveryRecord.model_validate_json(message.value() or b"")
+                by_delivery.setdefault(record.delivery_id, []).append(record)
+            return by_delivery if len(by_delivery) >= at_least else None
+
+        return eventually(enough, timeout_seconds=WAIT_SECONDS, what=f"outcomes of {at_least} deliveries") or {}
+
+    def end_of(self, topic: str) -> int:
+        """How many records the topic has ever got."""
+        return sum(partition.offset for partition in end_offsets(self.consumer)[topic])
+
+    def committed(self) -> int:
+        """How many records the group has committed since the test began."""
+        properties = consumer_properties(self.settings.kafka, "test", self.settings.actions.group_id)
+        consumer = Consumer(properties)
+        try:
+            partitions = [TopicPartition(ACTIONS, number) for number in range(8)]
+            return sum(max(p.offset, 0) for p in consumer.committed(partitions, timeout=10))
+        finally:
+            consumer.close()
+
+    @contextmanager
+    def role(self, registry: ActionRegistry | None = None) -> Iterator[ActionsRole]:
+        """A running role."""
+        role = ActionsRole(self.settings, registry or builtin_registry())
+        role.start()
+        try:
+            yield role
+        finally:
+            role.stop(20)
+            assert not role.health().ready
+
+    @contextmanager
+    def process(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A role in a process of its own, for kill -9."""
+        plain = self.settings.model_dump(mode="json", exclude={"postgres", "master_key", "clickhouse"})
+        settings = json.dumps(plain | {"postgres": {"dsn": self.base.dsn}})
+        command = [sys.executable, "-m", "tests.support.actions", settings]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def broker(stack_folder: Path) -> Iterator[KafkaBroker]:
+    with start_kafka(stack_folder / "kafka-of-actions") as broker:
+        settings = Settings.model_validate({"kafka": {"bootstrap": broker.bootstrap}})
+        apply_topics(settings.kafka, admin_client(settings.kafka, "test"))
+        eventually(lambda: leaders_answer(settings), timeout_seconds=WAIT_SECONDS, what="leaders of the new topics")
+        yield broker
+
+
+def leaders_answer(settings: Settings) -> bool:
+    """Whether every new partition is served: a leader may be named before it knows of it."""
+    consumer = Consumer(consumer_properties(settings.kafka, "test", "none"))
+    try:
+        return bool(end_offsets(consumer))
+    except KafkaException:
+        return False
+    finally:
+        consumer.close()
+
+
+def end_offsets(consumer: Consumer) -> dict[str, list[TopicPartition]]:
+    """The end of every partition that the sink reads or writes."""
+    topics = consumer.list_topics(timeout=10).topics
+    return {
+        topic: [
+            TopicPartition(topic, number, consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1])
+            for number in topics[topic].partitions
+        ]
+        for topic in (*OUTPUTS, ACTIONS)
+    }
+
+
+@contextmanager
+def open_stage(bootstrap: str, dsn: str) -> Iterator[Stage]:
+    actions = {"group_id": f"actions-{uuid4().hex}", "session_timeout_seconds": 6, "batch_records_max": 100}
+    settings = Settings.model_validate(
+        {"kafka": {"bootstrap": bootstrap}, "postgres": {"dsn": dsn}, "actions": actions}
+    )
+    consumer = Consumer(consumer_properties(settings.kafka, "test", f"test-{uuid4().hex}"))
+    starts = end_offsets(consumer)
+    group = Consumer(consumer_properties(settings.kafka, "test", settings.actions.group_id))
+    group.commit(offsets=starts[ACTIONS], asynchronous=False)  # earlier tests' records are not this one's
+    group.close()
+    consumer.assign([partition for topic in OUTPUTS for partition in starts[topic]])
+    producer = PolledProducer(settings.kafka, client_id="test", ack_timeout_seconds=WAIT_SECONDS)
+    try:
+        yield Stage(ActionBase.prepare(dsn), settings, producer, consumer)
+    finally:
+        producer.close(5)
+        consumer.close()
+
+
+@pytest.fixture
+def stage(broker: KafkaBroker, database_dsn: str) -> Iterator[Stage]:
+    with open_stage(broker.bootstrap, database_dsn) as stage:
+        yield stage
+
+
+def test_requests_become_tickets_and_outcomes_with_their_trace(stage: Stage) -> None:
+    requests = [stage.base.request({"external_id": f"T-{number}"}) for number in range(250)]
+    before, releases = stage.committed(), stage.end_of(RELEASED)
+    stage.send(*requests)
+    with stage.role() as role:
+        outcomes = stage.outcomes(250)
+        eventually(lambda: stage.committed() == before + 250, timeout_seconds=WAIT_SECONDS, what="all committed")
+        eventually(lambda: role.health().lag_records == 0, timeout_seconds=WAIT_SECONDS, what="no lag")
+        assert role.health().ready
+        assert role.health().last_commit_at_us is not None
+    assert set(outcomes) == {request["delivery_id"] for request in requests}
+    assert all(len(records) == 1 for records in outcomes.values())
+    (record,) = outcomes[requests[0]["delivery_id"]]
+    assert (record.stage, record.dispatch_status, record.trace_id) == ("actions", "dispatched", TRACE_ID)
+    assert record.handler_outcome is not None
+    assert record.handler_outcome["created"]
+    message = stage.produced(RECORDED, 250)[0]
+    assert message.key() == (orjson.loads(message.value() or b"")["delivery_id"]).encode()
+    assert message.headers() == TRACE_HEADERS
+    assert stage.base.count("tickets") == 250
+    assert stage.end_of(RELEASED) == releases
+
+
+def test_a_failure_releases_its_key_in_the_requests_partition(stage: Stage) -> None:
+    key = uuid4().hex
+    origin = {"topic": "webhooks.request.received.v1", "partition": 5, "offset": 7, "incarnation": "i"}
+    failing = stage.base.request({"title": None}, release_key=key, origin=origin)
+    keyless = stage.base.request({"title": None}, release_key=None)
+    stage.send(failing, keyless)
+    with stage.role():
+        outcomes = stage.outcomes(2)
+        (release,) = stage.produced(RELEASED, 1)
+    (record,) = outcomes[failing["delivery_id"]]
+    assert record.dispatch_status == "failed"
+    assert record.error is not None
+    assert (record.error.code, record.error.path) == ("VALIDATION_ERROR", "field_mapping.title")
+    assert (release.key(), release.partition()) == (bytes.fromhex(key), 5)
+    released = KeyReleased.model_validate_json(release.value() or b"")
+    assert (released.delivery_id, released.reason) == (failing["delivery_id"], "VALIDATION_ERROR")
+
+
+def test_malformed_records_and_unknown_exceptions_become_dead_letters(stage: Stage) -> None:
+    def explode(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    definition = CREATE_TICKET.__class__(
+        name="ringBell",
+        entity_type="bell",
+        display_name="Ring",
+        description="Ring",
+        target_fields=CREATE_TICKET.target_fields,
+        handle=explode,
+    )
+    builtin = builtin_registry()["createTicket"]
+    registry = ActionRegistry([builtin, RegisteredAction(definition, "test", compile_coercer(definition))])
+    exploding, good = stage.base.request(action="ringBell"), stage.base.request()
+    stage.send(b"{not json", exploding, good)
+    with stage.role(registry):
+        outcomes = stage.outcomes(2)
+        letters = stage.produced(ACTION_DEAD_LETTERS, 2)
+        stage.produced(RELEASED, 1)
+    by_value = {message.value(): dict(message.headers() or []) for message in letters}
+    malformed = DeadLetter.model_validate_json(by_value[b"{not json"][DEAD_LETTER] or b"")
+    assert (malformed.stage, malformed.code, malformed.origin.topic) == ("actions", "INTERNAL", ACTIONS)
+    assert "Invalid JSON" in malformed.message
+    assert malformed.origin.incarnation
+    headers = by_value[orjson.dumps(exploding)]
+    assert headers["traceparent"] == TRACE_HEADERS[0][1]
+    assert "ZeroDivisionError" in DeadLetter.model_validate_json(headers[DEAD_LETTER] or b"").message
+    (record,) = outcomes[exploding["delivery_id"]]
+    assert record.error is not None
+    assert record.error.code == "INTERNAL"
+    assert outcomes[good["delivery_id"]][0].dispatch_status == "dispatched"
+
+
+def test_a_record_delivered_twice_has_one_effect_and_the_same_outcome(stage: Stage) -> None:
+    request = stage.base.request()
+    stage.send(request, request)
+    with stage.role():
+        messages = stage.produced(RECORDED, 2)
+    first, second = (DeliveryRecord.model_validate_json(message.value() or b"") for message in messages)
+    assert first.handler_outcome == second.handler_outcome
+    assert stage.base.count("tickets") == stage.base.count("outbox") == 1
+
+
+def test_killed_at_any_point_every_command_has_one_effect_and_an_outcome(stage: Stage) -> None:
+    count = 1_500
+    requests = [stage.base.request({"external_id": f"T-{number}"}) for number in range(count)]
+    failing = [stage.base.request({"title": None}) for _ in range(50)]
+    before = stage.committed()
+    stage.send(*requests, *failing)
+    for goal in (1, 300, 700, 1_100):
+        with stage.process() as process:
+            eventually(lambda: stage.base.count("tickets") >= goal, timeout_seconds=WAIT_SECONDS, what=f"{goal}")  # noqa: B023
+            process.kill()
+    with stage.process():
+        outcomes = stage.outcomes(count + 50)
+        total = before + count + 50
+        eventually(lambda: stage.committed() == total, timeout_seconds=WAIT_SECONDS, what="all committed")
+    assert stage.base.count("tickets") == stage.base.count("external_entity_mappings") == count
+    assert stage.base.count("outbox") == count
+    assert stage.base.count("applied_commands") == count + 50
+    for records in outcomes.values():
+        assert len({orjson.dumps([r.dispatch_status, r.handler_outcome]) for r in records}) == 1
+    released = {orjson.loads(message.value() or b"")["delivery_id"] for message in stage.produced(RELEASED, 50)}
+    assert released == {request["delivery_id"] for request in failing}
+
+
+def test_killed_between_database_and_offset_the_stored_outcome_is_produced_again(stage: Stage) -> None:
+    request = stage.base.request()
+    (applied,) = stage.base.run(request)  # as a sink that died before it produced or committed
+    before = stage.committed()
+    stage.send(request)
+    with stage.role():
+        outcomes = stage.outcomes(1)
+        eventually(lambda: stage.committed() == before + 1, timeout_seconds=WAIT_SECONDS, what="committed")
+    assert outcomes[request["delivery_id"]][0].handler_outcome == applied.body
+    assert stage.base.count("tickets") == 1
+
+
+def test_sinks_that_join_and_leave_share_the_work_and_nothing_is_done_twice(stage: Stage) -> None:
+    requests = [stage.base.request({"external_id": f"T-{number}"}) for number in range(1_200)]
+    stage.send(*requests[:600])
+    with stage.role() as first:
+        eventually(lambda: stage.base.count("tickets") >= 100, timeout_seconds=WAIT_SECONDS, what="a start")
+        with stage.role() as second:
+            stage.send(*requests[600:])
+            eventually(
+                lambda: first.health().details["partitions"] == second.health().details["partitions"] == 4,
+                timeout_seconds=WAIT_SECONDS,
+                what="four partitions each",
+            )
+            stage.send(*(stage.base.request() for _ in range(200)))
+        outcomes = stage.outcomes(1_400)
+    assert Counter(records[0].dispatch_status for records in outcomes.values()) == {"dispatched": 1_400}
+    assert stage.base.count("tickets") == stage.base.count("outbox") == 1_400
+
+
+def test_an_unmigrated_database_is_waited_for(broker: KafkaBroker, database_dsn: str) -> None:
+    settings = Settings.model_validate({"kafka": {"bootstrap": broker.bootstrap}, "postgres": {"dsn": database_dsn}})
+    role = ActionsRole(settings, builtin_registry())
+    role.start()
+    try:
+        eventually(
+            lambda: any(reason.startswith("postgres:") for reason in role.health().reasons),
+            timeout_seconds=WAIT_SECONDS,
+            what="a reason that names Postgres",
+        )
+    finally:
+        role.stop(20)
+
+
+def test_postgres_stopped_in_the_middle_loses_nothing_and_health_says_so(broker: KafkaBroker, tmp_path: Path) -> None:
+    server = start_postgres(tmp_path / "postgres")
+    try:
+        with open_stage(broker.bootstrap, server.dsn) as stage, stage.role() as role:
+            server = _survive_outage(stage, role, server)
+    finally:
+        server.stop()
+
+
+def _survive_outage(stage: Stage, role: ActionsRole, server: PostgresServer) -> PostgresServer:
+    requests = [stage.base.request({"external_id": f"T-{number}"}) for number in range(600)]
+    stage.send(*requests[:300])
+    eventually(lambda: stage.base.count("tickets") >= 100, timeout_seconds=WAIT_SECONDS, what="a start")
+    server.stop()
+    stage.send(*requests[300:])
+    eventually(
+        lambda: any(reason.startswith("postgres:") for reason in role.health().reasons),
+        timeout_seconds=WAIT_SECONDS,
+        what="health that names Postgres",
+    )
+    assert not role.health().ready
+    again = start_postgres(server.data_dir, port=server.port)
+    outcomes = stage.outcomes(600)
+    assert Counter(records[0].dispatch_status for records in outcomes.values()) == {"dispatched": 600}
+    eventually(lambda: role.health().ready, timeout_seconds=WAIT_SECONDS, what="ready again")
+    assert stage.base.count("tickets") == stage.base.count("outbox") == 600
+    return again
