@@ -6,6 +6,7 @@ Both are given the body as JSON text and give the result as JSON text: None is "
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +20,9 @@ from infra.errors import HooklineError
 
 ENGINES = ("jlens", "jsonata-python")
 SOURCE_LENGTH_MAX = 65_536
+#: What an expression may build on the way to its result: jlens looks at its clock between steps, not inside one.
+ARRAY_ITEMS_MAX = 100_000
+STRING_BYTES_MAX = 4_194_304
 #: An expression without any of these cannot ask for the time or for chance; fixing both costs a fifth of a mapping.
 _NAMES_OF_CLOCK_AND_CHANCE = ("now", "millis", "random", "shuffle", "eval")
 
@@ -86,6 +90,8 @@ class _Jlens:
                 timeout=self._timeout,
                 max_depth=self._depth,
                 max_result_size=self._result_bytes,
+                max_array_length=ARRAY_ITEMS_MAX,
+                max_string_length=STRING_BYTES_MAX,
                 now=now_ms if self._fixes else None,
                 seed=seed if self._fixes else None,
             )
@@ -112,6 +118,10 @@ class _FixedClock(Jsonata):  # type: ignore[misc]  # not typed
     @timestamp.setter
     def timestamp(self, _value: int) -> None:
         """Ignored."""
+
+
+#: What jsonata-python raises by mistake where an expression or its input is at fault ("/" alone: IndexError).
+_PYTHON_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, re.error)
 
 
 class _JsonataPython:
@@ -142,7 +152,7 @@ class _JsonataPython:
             return self._as_text(expression.evaluate(_with_nulls(document), frame))
         except jexception.JException as error:
             raise JsonataError(str(error.error), str(error), error.location) from error
-        except (ArithmeticError, ValueError, TypeError, RecursionError) as error:
+        except _PYTHON_FAULTS as error:
             raise JsonataError("D1001", str(error)) from error
 
     def _compile(self) -> Any:
@@ -150,6 +160,8 @@ class _JsonataPython:
             return _FixedClock(self.source)
         except jexception.JException as error:
             raise JsonataError(str(error.error), str(error), error.location) from error
+        except _PYTHON_FAULTS as error:
+            raise JsonataError("S0500", f"the expression cannot be read: {error}") from error
 
     def _as_text(self, result: Any) -> str | None:
         if result is None:
