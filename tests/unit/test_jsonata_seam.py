@@ -13,8 +13,8 @@ from infra.jsonata import ENGINES, SOURCE_LENGTH_MAX, InputError, JsonataError, 
 
 BY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
 TIGHT = Limits(timeout_seconds=0.05, depth_max=200, result_bytes_max=10_000)
-#: A limit of 50 ms must hold on a busy machine too; without it these run for seconds, or for ever.
-ENDED_SECONDS_MAX = 1.5
+#: Of processor time, so that a busy machine does not count; without limits these run for seconds, or for ever.
+ENDED_SECONDS_MAX = 1.0
 
 
 def evaluate(engine: str, source: str, body: str = "{}", bindings: dict[str, Any] | None = None) -> str | None:
@@ -74,11 +74,11 @@ def test_one_call_does_not_see_the_bindings_of_another(engine: str) -> None:
     ],
 )
 def test_an_expression_ends_at_its_limit_and_says_which(engine: str, source: str, code: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(JsonataError) as caught:
         evaluate(engine, source)
     assert caught.value.code in {code, "D1012"}
-    assert time.monotonic() - started < ENDED_SECONDS_MAX
+    assert time.thread_time() - started < ENDED_SECONDS_MAX
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_an_expression_ends_at_its_limit_and_says_which(engine: str, source: str
     ],
 )
 def test_jlens_ends_what_would_grow_or_backtrack_inside_one_step(source: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(JsonataError):
         evaluate("jlens", source)
-    assert time.monotonic() - started < ENDED_SECONDS_MAX
+    assert time.thread_time() - started < ENDED_SECONDS_MAX
 
 
 @BY_ENGINE
