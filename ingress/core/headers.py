@@ -18,34 +18,45 @@ def is_secret_name(name: str) -> bool:
     return lower in _NEVER or _SECRET.search(lower) is not None
 
 
-class StoredHeaders:
-    """Picks what is stored of one webhook's headers; verdicts on names are remembered (a bounded set)."""
+class _Verdicts(dict[str, bool]):
+    """Whether a header of this name is kept, worked out once per name, for a bounded set of names."""
 
-    __slots__ = ("_dropped", "_kept")
+    def __init__(self, dropped: frozenset[str]) -> None:
+        super().__init__()
+        self._dropped = dropped
+
+    def __missing__(self, name: str) -> bool:
+        keep = name not in self._dropped and not is_secret_name(name)
+        if len(self) < _NAMES_CACHED_MAX:
+            self[name] = keep
+        return keep
+
+
+class StoredHeaders:
+    """Picks what is stored of one webhook's headers; `proof_headers` are never."""
+
+    __slots__ = ("_verdicts",)
 
     def __init__(self, *proof_headers: str) -> None:
-        self._dropped = frozenset(name.lower() for name in proof_headers)
-        self._kept: dict[str, bool] = {}
+        self._verdicts = _Verdicts(frozenset(name.lower() for name in proof_headers))
 
     def pick(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Kept headers by lower-case name, up to STORED_BYTES_MAX bytes of names and values."""
-        kept, picked, size = self._kept, {}, 0
-        for name, value in headers.items():
-            keep = kept.get(name)
-            if keep is None:
-                keep = self._learn(name)
-            if keep:
-                size += len(name) + len(value)
-                if size > STORED_BYTES_MAX:
-                    break
-                picked[name] = value
+        """Kept headers by lower-case name, up to STORED_BYTES_MAX characters of names and values."""
+        verdicts = self._verdicts
+        picked = {name: value for name, value in headers.items() if verdicts[name]}
+        if sum(map(len, picked)) + sum(map(len, picked.values())) > STORED_BYTES_MAX:
+            return _cut(picked)
         return picked
 
-    def _learn(self, name: str) -> bool:
-        keep = name not in self._dropped and not is_secret_name(name)
-        if len(self._kept) < _NAMES_CACHED_MAX:
-            self._kept[name] = keep
-        return keep
+
+def _cut(picked: dict[str, str]) -> dict[str, str]:
+    left, fitting = STORED_BYTES_MAX, {}
+    for name, value in picked.items():
+        left -= len(name) + len(value)
+        if left < 0:
+            break
+        fitting[name] = value
+    return fitting
 
 
 def pick_query(query: Mapping[str, str]) -> dict[str, str]:

@@ -5,17 +5,22 @@ differing or malformed lengths, any coding but `chunked`, folded lines, bare LF,
 """
 
 import re
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-_HEAD = re.compile(
-    rf"({_NAME}{{1,32}}) ([!-~\x80-\xff]+) HTTP/1\.([01])\r\n((?:{_NAME}+:[\t -~\x80-\xff]*\r\n)*)",
-)
+_REQUEST_LINE = re.compile(rf"({_NAME}{{1,32}}) ([!-~\x80-\xff]+) HTTP/1\.([01])")
+_FIELD = re.compile(rf"({_NAME}+):[\t ]*([\t -~\x80-\xff]*)")
 _ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t -~\x80-\xff]*)?")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _ONE_ONLY = frozenset({"content-length", "host", "transfer-encoding", "content-type"})
+# A sender repeats these lines in every request, and none of them is a secret: what they parse to is remembered.
+_REPEATING = frozenset({"host", "user-agent", "content-type", "accept", "accept-encoding", "connection"})
+_KNOWN_LINES: dict[str, tuple[str, str]] = {}
+_KNOWN_LINES_MAX = 1_024
+_KNOWN_LINE_LENGTH_MAX = 256
 _CRLF_BYTES = 2
 _CHUNK_LINE_BYTES_MAX = 256
 _TRAILER_BYTES_MAX = 8_192
@@ -45,11 +50,12 @@ def parse_head(raw: bytes) -> Head:
 
     Raises BadRequestError.
     """
-    match = _HEAD.fullmatch(raw.decode("latin-1"))
-    if match is None:
+    lines = raw.decode("latin-1").split("\r\n")
+    match = _REQUEST_LINE.fullmatch(lines[0])
+    if match is None or lines.pop():
         raise BadRequestError("malformed head")
-    method, target, minor, fields = match.groups()
-    headers = _parse_fields(fields)
+    method, target, minor = match.groups()
+    headers = _parse_fields(lines)
     modern = minor == "1"
     if modern and "host" not in headers:
         raise BadRequestError("host is missing")
@@ -63,20 +69,30 @@ def parse_head(raw: bytes) -> Head:
     return Head(method, path, query, headers, keep_alive, _body_length(headers, modern=modern))
 
 
-def _parse_fields(fields: str) -> dict[str, str]:
+def _parse_fields(lines: list[str]) -> dict[str, str]:
+    """Header fields of all `lines` but the first."""
     headers: dict[str, str] = {}
-    for line in fields.split("\r\n"):
-        name, colon, value = line.partition(":")
-        if not colon:
-            continue
-        name = name.lower()
-        value = value.strip(" \t")
+    known = _KNOWN_LINES.get
+    for line in islice(lines, 1, None):
+        name, value = known(line) or _parse_field(line)
         if name in headers:
             if name in _ONE_ONLY:
                 raise BadRequestError(f"{name} is given twice")
             value = f"{headers[name]}, {value}"
         headers[name] = value
     return headers
+
+
+def _parse_field(line: str) -> tuple[str, str]:
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        raise BadRequestError("malformed header")
+    field = match[1].lower(), match[2].rstrip(" \t")
+    if field[0] in _REPEATING and len(line) <= _KNOWN_LINE_LENGTH_MAX:
+        if len(_KNOWN_LINES) >= _KNOWN_LINES_MAX:
+            _KNOWN_LINES.clear()
+        _KNOWN_LINES[line] = field
+    return field
 
 
 def _keeps_alive(connection: str, *, modern: bool) -> bool:

@@ -57,6 +57,8 @@ AMBIGUOUS = [
     ("identity coding", head("Transfer-Encoding: identity")),
     ("two codings", head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")),
     ("chunked in HTTP/1.0", head("Transfer-Encoding: chunked", line="POST / HTTP/1.0")),
+    ("blank line inside", head("", "X: 1").replace(b"X: 1", b"\r\nX: 1")),
+    ("no line end", b"POST / HTTP/1.1\r\nHost: h"),
     ("blank before the colon", head("Content-Length : 5")),
     ("folded line", head("X-A: 1", " folded")),
     ("no colon", head("X-A")),
