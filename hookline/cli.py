@@ -9,16 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hookline import console
+from hookline import cli_topics, console
+from hookline.cli_options import DEFAULT_DATA_DIR, AsJson, DataDir, Port, epilog
 from hookline.embedded.errors import EmbeddedError
 from hookline.errors import ExitCode, exit_code_of
 from infra import log
 from infra.errors import HooklineError
-
-EXIT_CODES = (
-    "Exit codes: 0 all well · 1 the work failed · 2 wrong use or setting · 3 not running, not ready or "
-    "unreachable · 4 this machine cannot run it (see: hookline doctor)"
-)
 
 
 class HooklineGroup(TyperGroup):
@@ -33,11 +29,6 @@ class HooklineGroup(TyperGroup):
             raise typer.Exit(exit_code_of(error)) from error
 
 
-def epilog(*examples: str) -> str:
-    """Examples of a command, then the exit codes."""
-    return "\n\n".join(["Examples:", *(f"  $ {example}" for example in examples), EXIT_CODES])
-
-
 app = typer.Typer(
     cls=HooklineGroup,
     no_args_is_help=True,
@@ -49,21 +40,11 @@ app = typer.Typer(
     epilog=epilog("hookline demo", "hookline up", "hookline send rmm-alerts --sample datto", "hookline status"),
 )
 
-DEFAULT_DATA_DIR = Path("data")
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="HOOKLINE_DATA_DIR", help="The folder that holds all of one stack.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Port = typer.Option(
-    min=0, max=65_535, help="0: any free one. Not given: the last or the usual one when free, else any.", metavar="PORT"
-)
+app.add_typer(cli_topics.app, name="topics")
 
 
 def main() -> None:
     """The installed command."""
-    from hookline import cli_topics
-
-    app.add_typer(cli_topics.app, name="topics")
     app(prog_name="hookline")
 
 
@@ -78,11 +59,12 @@ def up(
 ) -> None:
     """Run the whole stack on this machine until Ctrl-C.
 
-    Starts Kafka and Postgres (no Docker), makes tenant [bold]demo[/bold] with webhook [bold]rmm-alerts[/bold], starts
-    every role, and starts again what dies. The data folder keeps everything; two folders are two stacks, side by side.
+    Starts Kafka and Postgres (no Docker), makes tenant demo with webhook
+    rmm-alerts, starts every role, and starts again what dies. The data folder
+    keeps everything; two folders are two stacks, side by side.
 
-    With --external it uses the services named by HOOKLINE_KAFKA__BOOTSTRAP, HOOKLINE_POSTGRES__DSN and, if set,
-    HOOKLINE_CLICKHOUSE__DSN.
+    With --external it uses the services that HOOKLINE_KAFKA__BOOTSTRAP,
+    HOOKLINE_POSTGRES__DSN and, if set, HOOKLINE_CLICKHOUSE__DSN name.
     """
     from hookline.configuration import load_settings
     from hookline.stack import StackOptions
@@ -108,8 +90,9 @@ def run(
 ) -> None:
     """Run one role, or several that may share a process, until SIGTERM.
 
-    management, actions and analytics may share a process; ingress and processors need one each. Settings come from
-    the environment: HOOKLINE_KAFKA__BOOTSTRAP, HOOKLINE_POSTGRES__DSN, HOOKLINE_CLICKHOUSE__DSN and the like.
+    management, actions and analytics may share a process; ingress and
+    processors need one each. Settings come from the environment:
+    HOOKLINE_KAFKA__BOOTSTRAP, HOOKLINE_POSTGRES__DSN and the like.
     """
     from hookline.configuration import load_settings
     from hookline.roles import parse_roles, run_roles
@@ -123,8 +106,8 @@ def run(
 def migrate(data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
     """Bring the tables of Postgres, and of a ClickHouse server, up to this release.
 
-    Works on what the environment names, else on the stack that runs on the data folder. The embedded ClickHouse is
-    migrated by the one process that may open it.
+    Works on what the environment names, else on the stack that runs on the
+    data folder. The embedded ClickHouse is migrated by its own process.
     """
     from hookline.configuration import settings_near
     from hookline.migrating import migrate_stores
