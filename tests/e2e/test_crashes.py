@@ -1,0 +1,106 @@
+"""kill -9 of every role, and a broker that stands still, under load: every 200 has one ticket or one named outcome."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.ledger import Ledger, await_settled, take_ledger
+from tests.support.running_stack import RunningStack, new_stack_folder, running_stack
+from tests.support.senders import Senders
+from tests.support.wait import eventually
+
+_KILLS = 10
+_ROLES = ("ingress", "processors", "actions", "analytics")
+_BROKER_STANDS_STILL_SECONDS = 20.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = new_stack_folder()
+    yield made
+    shutil.rmtree(made.parent, ignore_errors=True)
+
+
+def _seed() -> int:
+    seed = int(os.environ.get("HOOKLINE_TEST_SEED", random.SystemRandom().randrange(1_000_000)))
+    print(f"seed {seed}")  # noqa: T201  # shown when it fails
+    return seed
+
+
+def _assert_exact(ledger: Ledger, senders: Senders) -> None:
+    assert ledger.exact, ledger
+    assert not senders.given_up
+    assert ledger.by_status.get("duplicate", 0) > 0, "senders repeat themselves, or nothing was tested"
+    assert ledger.by_status.get("failed", 0) > 0, "some mappings must fail"
+    print(f"{ledger} answers {dict(senders.statuses)}")  # noqa: T201  # for docs/guarantees.md
+
+
+def _kill_at_random(stack: RunningStack, randomness: random.Random, kills: int) -> list[str]:
+    done: list[str] = []
+    for _ in range(kills):
+        time.sleep(randomness.uniform(0.5, 4.0))
+        role = randomness.choice(_ROLES)
+        old = stack.kill(role)
+        stack.await_restarted(role, old)
+        done.append(role)
+    return done
+
+
+def _run_kills(folder: Path, seed: int) -> None:
+    with running_stack(folder) as stack:
+        senders = Senders(stack.sender, seed)
+        senders.start()
+        killed = _kill_at_random(stack, random.Random(seed), _KILLS)
+        senders.stop()
+        await_settled(stack)
+        assert len(killed) == _KILLS
+        _assert_exact(take_ledger(stack, senders), senders)
+
+
+@pytest.mark.timeout(290)
+def test_ten_kills_at_random_points_lose_nothing_and_double_nothing(folder: Path) -> None:
+    _run_kills(folder, _seed())
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(290)
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_kills_at_seeded_points_lose_nothing_and_double_nothing(folder: Path, seed: int) -> None:
+    _run_kills(folder, seed)
+
+
+@pytest.mark.timeout(290)
+def test_a_broker_that_stands_still_costs_503s_and_no_accepted_request(folder: Path) -> None:
+    with running_stack(folder) as stack:
+        senders = Senders(stack.sender, _seed(), threads=16, alerts_per_second=200)
+        senders.start()
+        eventually(lambda: senders.statuses[200] > 300, timeout_seconds=60, what="requests to be accepted")
+        kafka = stack.pids["kafka"]
+        ingress = psutil.Process(stack.pids["ingress"])
+        before = _resident_bytes(ingress)
+        os.kill(kafka, signal.SIGSTOP)
+        try:
+            time.sleep(_BROKER_STANDS_STILL_SECONDS)
+            grown = _resident_bytes(ingress) - before
+        finally:
+            os.kill(kafka, signal.SIGCONT)
+        accepted = senders.statuses[200]
+        eventually(
+            lambda: senders.statuses[200] > accepted + 300, timeout_seconds=60, what="requests to be accepted again"
+        )
+        senders.stop()
+        await_settled(stack)
+        assert senders.statuses[503] > 0
+        assert grown < 100 * 2**20
+        _assert_exact(take_ledger(stack, senders), senders)
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    return int(process.memory_info().rss) + sum(int(child.memory_info().rss) for child in process.children(True))
