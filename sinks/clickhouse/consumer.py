@@ -38,7 +38,7 @@ _POLL_RECORDS_MAX = 10_000
 _LOOKUP_SECONDS = 10.0
 _RETRY_WAIT_SECONDS_FIRST = 0.2
 _RECORD_OVERHEAD_BYTES = 600
-_LOCAL_QUEUE_KILOBYTES = 65_536
+_LOCAL_QUEUE_KILOBYTES = 32_768
 
 Build = Callable[[Sequence[Message], Source], list[Rows]]
 Buffer = PartitionBuffer[Message]

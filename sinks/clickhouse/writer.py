@@ -63,4 +63,4 @@ class BatchWriter:
         }
         found = self._clickhouse.query(self._queries[rows.presence_query], parameters)
         present = {row["offset"] for row in found}
-        return [index for index, offsets in enumerate(rows.offsets) if present.isdisjoint(offsets)]
+        return [index for index, offsets in enumerate(zip(*rows.offsets, strict=True)) if present.isdisjoint(offsets)]

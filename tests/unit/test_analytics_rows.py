@@ -42,7 +42,7 @@ def test_records_of_one_delivery_fold_into_one_row_with_the_last_of_each_group()
         2,
         records[2].offset(),
     )
-    assert rows.offsets == [(records[3].offset(), records[2].offset())]
+    assert rows.offsets == ([records[3].offset()], [records[2].offset()])
 
 
 def test_a_group_that_says_nothing_stays_null_and_one_that_speaks_is_written_whole() -> None:

@@ -98,10 +98,7 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
         **_group_columns("processed", [outcome.processed for outcome in outcomes], source),
         **_group_columns("handled", [outcome.handled for outcome in outcomes], source),
     }
-    offsets = [
-        tuple(group[8] for group in (outcome.processed, outcome.handled) if isinstance(group[8], int))
-        for outcome in outcomes
-    ]
+    offsets = ([outcome.processed[-1] for outcome in outcomes], [outcome.handled[-1] for outcome in outcomes])
     return Rows("deliveries", pa.table(columns), offsets, "present_outcomes", min(received_at), max(received_at))
 
 

@@ -64,5 +64,5 @@ def _rejections(parsed: Sequence[tuple[int, RejectionRecord]], source: Source) -
         **source_columns(source, len(parsed), incarnation="raw_incarnation", partition="raw_partition"),
         "raw_offset": pa.array([offset for offset, _ in parsed], pa.uint64()),
     }
-    offsets = [(offset,) for offset, _ in parsed]
+    offsets = ([offset for offset, _ in parsed],)
     return Rows("rejections", pa.table(columns), offsets, "present_rejections", min(rejected_at), max(rejected_at))

@@ -1,6 +1,7 @@
 """Raw request records as the request columns of `deliveries`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -23,19 +24,24 @@ from sinks.clickhouse.core.rows import (
 
 _parse_facts = TypeAdapter(RequestFacts).validate_json
 _Row = tuple[object, ...]
-_OFFSET, _RECEIVED_AT = 0, 3
+_OFFSET, _RECEIVED_AT, _COLUMN_COUNT = 0, 3, 22
 
 
 def build_requests(records: Sequence[ConsumedRecord], source: Source) -> list[Rows]:
     """Rows of `deliveries`, and of `undecodable_records` for what cannot be read."""
     undecodable = Undecodable(source)
-    rows: list[_Row] = []
+    # Columns from the start: rows kept as tuples would be one more thing per row for the garbage collector to walk.
+    columns: list[list[Any]] = [[] for _ in range(_COLUMN_COUNT)]
+    appends = [column.append for column in columns]
     for record in records:
         try:
-            rows.append(_row(record))
+            row = _row(record)
         except ValueError as error:
             undecodable.add(record, error)
-    built = [_deliveries(rows, source)] if rows else []
+            continue
+        for append, value in zip(appends, row, strict=True):
+            append(value)
+    built = [_deliveries(columns, source)] if columns[_OFFSET] else []
     kept = undecodable.build()
     return [*built, kept] if kept is not None else built
 
@@ -77,9 +83,8 @@ def _trace_id(traceparent: str | None) -> str | None:
     return parts[1] if len(parts) >= 4 else None
 
 
-def _deliveries(rows: Sequence[_Row], source: Source) -> Rows:
-    by_column = list(zip(*rows, strict=True))
-    received_at: tuple[int, ...] = by_column[_RECEIVED_AT]
+def _deliveries(by_column: Sequence[list[Any]], source: Source) -> Rows:
+    received_at = by_column[_RECEIVED_AT]
     columns = {
         "tenant_id": texts(by_column[1]),
         "webhook_id": texts(by_column[2]),
@@ -103,9 +108,9 @@ def _deliveries(rows: Sequence[_Row], source: Source) -> Rows:
         "replay_mode": texts(by_column[20]),
         "trace_id": texts(by_column[21]),
         **source_columns(
-            source, len(rows), topic="raw_topic", incarnation="raw_incarnation", partition="raw_partition"
+            source, len(received_at), topic="raw_topic", incarnation="raw_incarnation", partition="raw_partition"
         ),
         "raw_offset": pa.array(by_column[_OFFSET], pa.uint64()),
     }
-    offsets = [(offset,) for offset in by_column[_OFFSET]]
+    offsets = (by_column[_OFFSET],)
     return Rows("deliveries", pa.table(columns), offsets, "present_requests", min(received_at), max(received_at))

@@ -43,12 +43,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of one table. `offsets[i]`: one of them in the table shows that row i was written; `presence_query` finds
-    them. `from_us` and `until_us` bound the rows' own times."""
+    """Rows of one table, with what shows later whether they were written.
+
+    `offsets` are columns beside the rows: any of row i's offsets, found by `presence_query`, shows that it was written.
+    `from_us` and `until_us` bound the rows' own times.
+    """
 
     table: str
     columns: pa.Table
-    offsets: Sequence[tuple[int, ...]]
+    offsets: tuple[Sequence[object], ...]
     presence_query: str
     from_us: int
     until_us: int
@@ -87,8 +90,7 @@ class Undecodable:
             "headers": pa.array(headers, pa.binary()),
             "value": pa.array(values, pa.large_binary()),
         }
-        singles = [(offset,) for offset in offsets]
-        return Rows("undecodable_records", pa.table(columns), singles, "present_undecodable", US_FIRST, US_LAST)
+        return Rows("undecodable_records", pa.table(columns), (offsets,), "present_undecodable", US_FIRST, US_LAST)
 
 
 def source_columns(source: Source, count: int, **names: str) -> dict[str, pa.Array]:
