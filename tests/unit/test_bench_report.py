@@ -1,0 +1,124 @@
+"""The page of benchmarks and the table: what they say is what was measured."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bench.machine import Machine
+from bench.report import (
+    PAGE,
+    BenchResult,
+    Figure,
+    describe,
+    figures_of,
+    markdown,
+    memory_rows,
+    newest_result,
+    section_of,
+)
+
+_TIMES = {"p50_milliseconds": 1.5, "p99_milliseconds": 9.0}
+MEASUREMENTS: dict[str, dict[str, Any]] = {
+    "pipeline": {
+        "requests_per_second": 500,
+        "answer": _TIMES,
+        "ticket": {"p50_milliseconds": 40.0, "p99_milliseconds": 500.0},
+        "floor_answer": _TIMES,
+        "floor_ticket": {"p50_milliseconds": 4.0, "p99_milliseconds": 10.0},
+        "memory": {
+            "kafka": {"processes": 1, "resident_mebibytes": 1200.4, "proportional_mebibytes": None},
+            "ingress": {"processes": 2, "resident_mebibytes": 90.04, "proportional_mebibytes": 60.0},
+        },
+    },
+    "ingress": {
+        "1 worker(s), 64 connections": {
+            "answer only": {"per_second": 60_000.0, **_TIMES},
+            "produce only": {"per_second": 32_000.0, **_TIMES},
+            "receiver": {"per_second": 16_000.0, **_TIMES},
+        },
+        "2 worker(s), 64 connections": {"receiver": {"per_second": 8_000.0, **_TIMES}},
+    },
+    "actions": {"tickets_per_second": 1_999, "floor_rows_per_second": 8_000},
+}
+MACHINE = Machine(
+    cpu_model="a model",
+    cpus=2,
+    memory_mebibytes=24_000,
+    system="Linux 6.1",
+    commit="abc1234",
+    versions={"kafka": "4.3.1"},
+    load_average=0.4,
+    busy_percent=3.0,
+)
+
+
+def result(**changes: Any) -> BenchResult:
+    fields: dict[str, Any] = {
+        "started_at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        "seconds": 300.0,
+        "quick": False,
+        "machine": MACHINE,
+        "measurements": MEASUREMENTS,
+        "failures": {},
+    }
+    return BenchResult(**(fields | changes))
+
+
+def test_the_page_shows_the_newest_committed_result() -> None:
+    newest = newest_result()
+    assert section_of(PAGE.read_text("utf-8")) == markdown(newest), "run: python -m bench.report --write"
+    assert newest is None or not newest[1].quick, "a quick result is not to be committed"
+
+
+def test_figures_come_in_the_order_of_the_pipeline_and_only_of_what_was_measured() -> None:
+    names = [figure.name for figure in figures_of(MEASUREMENTS)]
+    assert names[0] == "verified requests, 1 worker, 64 connections"
+    assert names.index("tickets") > names.index("answer p99, 2 workers, 64 connections")
+    assert names[-4:] == [
+        "request to ticket p50 at 500/s",
+        "request to ticket p99 at 500/s",
+        "answer p50 at 500/s",
+        "answer p99 at 500/s",
+    ]
+    assert not any("delivery rows" in name for name in names)
+
+
+def test_more_workers_stand_beside_the_floor_of_one() -> None:
+    two = next(figure for figure in figures_of(MEASUREMENTS) if figure.name.endswith("2 workers, 64 connections"))
+    assert (two.value, two.floor, two.ratio, two.is_met) == (8_000.0, 32_000.0, 0.25, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("verified requests, 1 worker, 64 connections", ["16,000/s", "32,000/s", "0.50", "≥ 16,000/s", "yes"]),
+        ("tickets", ["1,999/s", "8,000/s", "0.25", "≥ 2,000/s", "no"]),
+        ("request to ticket p50 at 500/s", ["40 ms", "4 ms", "10.00", "", ""]),
+        ("request to ticket p99 at 500/s", ["500 ms", "10 ms", "50.00", "< 500 ms", "no"]),
+        ("answer p50 at 500/s", ["1.5 ms", "1.5 ms", "1.00", "", ""]),
+    ],
+)
+def test_a_rate_must_reach_its_aim_and_a_time_must_stay_below_it(name: str, cells: list[str]) -> None:
+    assert next(figure for figure in figures_of(MEASUREMENTS) if figure.name == name).cells() == [name, *cells]
+
+
+def test_a_figure_without_floor_or_aim_leaves_their_cells_empty() -> None:
+    assert Figure("table recovery", 51_000.4, "/s").cells() == ["table recovery", "51,000/s", "", "", "", ""]
+
+
+def test_memory_is_a_row_per_process_and_says_nothing_where_the_system_does_not() -> None:
+    assert memory_rows(MEASUREMENTS) == [["kafka", "1", "1,200", ""], ["ingress", "2", "90.0", "60"]]
+    assert memory_rows({}) == []
+
+
+def test_a_result_says_what_makes_its_figures_doubtful() -> None:
+    busy = MACHINE.model_copy(update={"load_average": 1.2})
+    lines = describe(result(machine=busy, quick=True, failures={"analytics": "not done after 80 s"}))
+    assert [line.partition(":")[0] for line in lines[-3:]] == ["Warning", "Quick", "Not measured"]
+    assert lines[-1] == "Not measured: analytics: not done after 80 s"
+    assert len(describe(result())) == 3
+
+
+def test_a_result_reads_back_as_it_was_written() -> None:
+    assert BenchResult.model_validate_json(result().model_dump_json()) == result()
