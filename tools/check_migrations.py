@@ -9,8 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ENGINES = ("postgres", "clickhouse")
-VERBS = "add|alter|create|drop|fill|grant|rename|replace|split"
-FILE_NAME = re.compile(rf"^(?P<number>[0-9]{{4}})_(?:{VERBS})(?:_[a-z0-9]+)+\.sql$")
+FILE_NAME = re.compile(r"^(?P<number>[0-9]{4})_[a-z]+(?:_[a-z0-9]+)+\.sql$")
 TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?P<name>[a-z_]+)\s*\((?P<body>.*?)\n\)(?P<rest>[^;]*)", re.S)
 SECURED = re.compile(r"hookline_secure_table\('(?P<name>[a-z_]+)'")
 #: The table of tenants itself: its key is the tenant.
@@ -22,7 +21,7 @@ def numbering_problems(engine: str, names: list[str]) -> Iterator[str]:
     for expected, name in enumerate(names, 1):
         match = FILE_NAME.match(name)
         if match is None:
-            yield f"{engine}/{name}: not NNNN_verb_object.sql with a verb of {VERBS.replace('|', ', ')}"
+            yield f"{engine}/{name}: not NNNN_verb_object.sql"
         elif int(match["number"]) != expected:
             yield f"{engine}/{name}: number {match['number']} where {expected:04} is next"
 
