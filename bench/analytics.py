@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,6 +24,7 @@ from confluent_kafka import Consumer, Message
 from hookline.embedded.kafka import start_kafka
 from infra.clickhouse import ClickHouse, migrate
 from infra.clock import now_us
+from infra.errors import KafkaUnavailableError
 from infra.ids import uuid7_text
 from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
 from infra.lag import LagReader
@@ -116,7 +118,7 @@ def _measure_sink(settings: Settings, clickhouse: ClickHouse, records: int) -> d
     role = AnalyticsRole(settings, clickhouse)
     cpu_started, started = time.process_time(), time.perf_counter()
     role.start()
-    while sum(sum(reader.by_topic(timeout_seconds=10).values()) for reader in readers):
+    while not _drained(readers):
         if time.perf_counter() - started > _WAIT_SECONDS_MAX:
             raise TimeoutError(f"the sink is not done: {role.health()}")
         time.sleep(_POLL_SECONDS)
@@ -132,6 +134,13 @@ def _measure_sink(settings: Settings, clickhouse: ClickHouse, records: int) -> d
         "cpu_microseconds_per_row": round(cpu_seconds / records * 1e6, 1),
         "memory_bytes_max": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
+
+
+def _drained(readers: Sequence[LagReader]) -> bool:
+    try:
+        return not any(sum(reader.by_topic(timeout_seconds=10).values()) for reader in readers)
+    except KafkaUnavailableError:  # a group that is used for the first time has no coordinator for a moment
+        return False
 
 
 def _measure_floor(settings: Settings, clickhouse: ClickHouse, records: int) -> dict[str, Any]:

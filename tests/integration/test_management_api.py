@@ -34,8 +34,6 @@ from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import (
-    OTHER_TENANT,
-    TENANT,
     WEBHOOK,
     MadeRecord,
     analytics_settings,
@@ -47,6 +45,7 @@ from tests.support.analytics import (
 )
 from tests.support.wait import eventually
 
+TENANT, OTHER_TENANT = str(uuid.uuid4()), str(uuid.uuid4())
 KEYS = {TENANT: "ixk_" + "a" * 40, OTHER_TENANT: "ixk_" + "b" * 40}
 REVOKED = "ixk_" + "c" * 40
 NOW = now_us()
@@ -105,21 +104,28 @@ class Deliveries:
 @pytest.fixture(scope="module")
 def clickhouse(clickhouse_engine: ClickHouse) -> ClickHouse:
     """Seven deliveries and three rejections of one tenant, one of each of another."""
-    records: list[MadeRecord] = [request_record(i, BEFORE + n) for n, i in enumerate(Deliveries.ids)]
-    records.append(request_record(Deliveries.binary, NOW, b"\xff\x00" * 700))
+    records: list[MadeRecord] = [request_record(i, BEFORE + n, tenant_id=TENANT) for n, i in enumerate(Deliveries.ids)]
+    records.append(request_record(Deliveries.binary, NOW, b"\xff\x00" * 700, tenant_id=TENANT))
     records.append(request_record(Deliveries.others, NOW, tenant_id=OTHER_TENANT))
     outcomes = [
-        outcome_record(Deliveries.ids[0], BEFORE, handler_outcome={"ticket_id": "t-1"}),
-        outcome_record(Deliveries.ids[1], BEFORE + 1, dispatch_status=DispatchStatus.DUPLICATE, duplicate_of=TENANT),
+        outcome_record(Deliveries.ids[0], BEFORE, tenant_id=TENANT, handler_outcome={"ticket_id": "t-1"}),
+        outcome_record(
+            Deliveries.ids[1],
+            BEFORE + 1,
+            tenant_id=TENANT,
+            dispatch_status=DispatchStatus.DUPLICATE,
+            duplicate_of=TENANT,
+        ),
         outcome_record(
             Deliveries.ids[2],
             BEFORE + 2,
+            tenant_id=TENANT,
             stage="actions",
             dispatch_status=DispatchStatus.FAILED,
             error={"code": "LOOKUP_MISS", "message": "no client", "path": "field_mapping.client_id"},
         ),
     ]
-    rejections = [rejection_record(i, NOW, count=n + 1) for n, i in enumerate(delivery_ids(3, NOW))]
+    rejections = [rejection_record(i, NOW, tenant_id=TENANT, count=n + 1) for n, i in enumerate(delivery_ids(3, NOW))]
     rejections.append(rejection_record(delivery_ids(1, NOW)[0], NOW, tenant_id=OTHER_TENANT))
     rejections.append(rejection_record(delivery_ids(1, NOW)[0], NOW, tenant_id=None, webhook_id=None))
     writer = BatchWriter(clickhouse_engine)
