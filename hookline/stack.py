@@ -33,7 +33,7 @@ from infra.topics import apply_topics
 from schemas.webhooks import WebhookConfig
 
 PROCESSES: tuple[tuple[str, ...], ...] = (SHARED, ("processors",), ("ingress",))
-READY_SECONDS_MAX = 90.0
+READY_SECONDS_MAX = 120.0
 # Together with the servers' own time below the 15 s in which a stack promises to be gone.
 _STOP_SECONDS = {"ingress": 3.5, "processors": 4.0, "management": 3.0}
 _INGRESS_DRAIN_SECONDS = "3"
@@ -78,6 +78,7 @@ class Stack:
         self._folder = StackFolder(options.data_dir.absolute())
         self._supervisor = Supervisor(say, self._write_ready_files)
         self._held = ExitStack()
+        self._owns_folder = False
         self._ports: dict[str, int] = {}
         self._setup: _Setup | None = None
 
@@ -88,6 +89,7 @@ class Stack:
     def start(self) -> ReadyFile:
         """Bring everything up; returns once every part says it is ready."""
         self._held.enter_context(lock_folder(self._folder.root))
+        self._owns_folder = True
         self._folder.make()
         self._remove_ready_files()
         for pid in stop_leftover_roles(self._folder):
@@ -107,7 +109,8 @@ class Stack:
 
     def stop(self) -> None:
         """Receivers first, so that nothing new comes in; then those who work on it; the servers last."""
-        self._remove_ready_files()
+        if self._owns_folder:  # else the ready file is another stack's
+            self._remove_ready_files()
         self._supervisor.stop_all(together=SERVERS)
         self._held.close()
 
