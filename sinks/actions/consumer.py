@@ -8,6 +8,7 @@ for Postgres or Kafka the loop polls with everything paused, and drops what anot
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,15 +80,14 @@ class ActionConsumer:
 
     def run(self) -> None:
         """Work until told to stop. Raises KafkaException when the consumer itself is broken; run a new one then."""
-        try:
+        with ExitStack() as at_end:
+            at_end.callback(self._pool.close, _CLOSE_SECONDS)
+            at_end.callback(lambda: self._producer.close(_CLOSE_SECONDS))
+            at_end.callback(self._consumer.close)
+            at_end.callback(self._commit)
             self._consumer.subscribe([ACTIONS], on_assign=self._on_assign, on_revoke=self._on_revoke)
             while not self._stopping.is_set():
                 self._turn()
-        finally:
-            self._commit()
-            self._consumer.close()
-            self._producer.close(_CLOSE_SECONDS)
-            self._pool.close(_CLOSE_SECONDS)
 
     def _turn(self) -> None:
         bounds = self._settings.actions
@@ -260,6 +260,7 @@ class ActionConsumer:
         if self._pending_offsets:
             self._commit()
         partitions = self._consumer.assignment()
+        self._condition.partitions = len(partitions)
         try:
             if partitions and self._condition.is_blocked("kafka"):
                 self._consumer.get_watermark_offsets(partitions[0], timeout=_WATERMARK_TIMEOUT_SECONDS)
@@ -285,22 +286,21 @@ class ActionConsumer:
             self._starts[position.partition] = committed if committed >= 0 else max(low, 0)
         return self._starts[position.partition]
 
+    # The client itself changes the assignment after a callback that has not; only a pause needs it done before.
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_assign(partitions)
-        if self._is_waiting:
+        if self._is_waiting and partitions:
+            consumer.incremental_assign(partitions)
             consumer.pause(partitions)
         self._joined(partitions, "assigned")
 
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
-        consumer.incremental_unassign(partitions)
         self._joined(partitions, "revoked")
 
     def _joined(self, partitions: Sequence[TopicPartition], change: str) -> None:
         metrics.ACTIONS_REBALANCES.inc()
         self._starts.clear()
         self._condition.has_joined = True
-        self._condition.partitions = len(self._consumer.assignment())
         _log.info("actions.rebalanced", change=change, partitions=[p.partition for p in partitions])
 
     def _on_error(self, error: KafkaError) -> None:

@@ -325,8 +325,10 @@ def test_an_unmigrated_database_is_waited_for(broker: KafkaBroker, database_dsn:
         role.stop(20)
 
 
-def test_postgres_stopped_in_the_middle_loses_nothing_and_health_says_so(broker: KafkaBroker, tmp_path: Path) -> None:
-    server = start_postgres(tmp_path / "postgres")
+def test_postgres_stopped_in_the_middle_loses_nothing_and_health_says_so(
+    broker: KafkaBroker, stack_folder: Path
+) -> None:
+    server = start_postgres(stack_folder / "postgres-of-actions")
     try:
         with open_stage(broker.bootstrap, server.dsn) as stage, stage.role() as role:
             server = _survive_outage(stage, role, server)
