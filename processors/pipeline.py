@@ -24,6 +24,7 @@ from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites
 from processors.plans import Plan, Plans
 from schemas import headers as record_headers
+from schemas.bodies import FORM
 from schemas.headers import DeliveryHeaders, HeaderError
 from schemas.keys import entity_key, request_key
 from schemas.records import DeadLetter, DispatchStatus, ErrorCode, KeyReleased, Origin
@@ -31,7 +32,7 @@ from schemas.records import DeadLetter, DispatchStatus, ErrorCode, KeyReleased, 
 #: How long a batch waits for the configuration version its requests were accepted under.
 _CONFIGURATION_SECONDS_MAX = 10.0
 _CONFIGURATION_POLL_SECONDS = 0.02
-_FORM = b"x-www-form-urlencoded"
+_FORM = FORM.encode()
 _INVALID_JSON = b'"invalid_json":true'
 _HOPS_HEADER = b'"hookline-hops"'
 #: Entries are swept this long after their window, so that clocks of several ingresses may differ.
@@ -154,7 +155,7 @@ class RequestPipeline:
             raise plan.refusal or RecordRefusedError(ErrorCode.INTERNAL, "the webhook has no mapping")
         if _INVALID_JSON in headers.request:
             raise RecordRefusedError(ErrorCode.INVALID_JSON, "the body is not JSON")
-        body = as_json_text(message.value() or b"", is_form=_FORM in headers.request)
+        body = as_json_text(message.value() or b"", is_form=_is_form(headers))
         bindings = _bindings(plan, message, headers) if plan.mapping.variables else None
         now_ms = headers.received_at_us // 1_000
         mapped = plan.mapping.evaluate(body, bindings, now_ms=now_ms, seed=int(headers.delivery_id[-8:], 16))
@@ -282,6 +283,14 @@ def _bindings(plan: Plan, message: Any, headers: DeliveryHeaders) -> dict[str, A
             "timestamp": message.timestamp()[1],
         },
     }
+
+
+def _is_form(headers: DeliveryHeaders) -> bool:
+    """Whether the body is a form; the facts are parsed only where the words occur in them at all."""
+    if _FORM not in headers.request:
+        return False
+    content_type = orjson.loads(headers.request).get("content_type")
+    return isinstance(content_type, str) and content_type.lower().startswith(FORM)
 
 
 def _hops(headers: DeliveryHeaders) -> int:

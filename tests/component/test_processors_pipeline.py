@@ -128,6 +128,19 @@ async def test_a_body_that_is_not_json_is_recorded_as_such(pipeline: PipelineUnd
     assert record.error.code == "INVALID_JSON"
 
 
+async def test_a_form_is_mapped_as_an_object(tmp_path: Path) -> None:
+    mapping = {"title": "message", "client_id": "client"}
+    handler = ActionHandler(action="createTicket", field_mapping=mapping)
+    pipeline = PipelineUnderTest(tmp_path, webhook_config(handler_config=handler))
+    request = alert_request("a-1", body=b"message=Disk+full&client=Acme+Ltd")
+    headers = record_headers.decode(request.message["headers"])
+    content_type = b'"content_type":"application/x-www-form-urlencoded"'
+    facts = headers.request.replace(b'"content_type":"application/json"', content_type)
+    message = request.message | {"headers": record_headers.encode(headers._replace(request=facts))}
+    outputs = await pipeline.receive(request._replace(message=message))
+    assert outputs.values(ACTIONS)[0]["fields"] == {"title": "Disk full", "client_id": "Acme Ltd"}
+
+
 async def test_an_action_that_is_not_installed_is_action_unknown(tmp_path: Path) -> None:
     handler = ActionHandler(action="launchRocket", field_mapping={"title": "alert.message"})
     pipeline = PipelineUnderTest(tmp_path, webhook_config(handler_config=handler))
