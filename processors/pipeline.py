@@ -32,7 +32,7 @@ from schemas.records import DeadLetter, DispatchStatus, ErrorCode, KeyReleased, 
 #: How long a batch waits for the configuration version its requests were accepted under.
 _CONFIGURATION_SECONDS_MAX = 10.0
 _CONFIGURATION_POLL_SECONDS = 0.02
-_FORM = FORM.encode()
+_JSON_CONTENT = b'"content_type":"application/json'
 _INVALID_JSON = b'"invalid_json":true'
 _HOPS_HEADER = b'"hookline-hops"'
 #: Entries are swept this long after their window, so that clocks of several ingresses may differ.
@@ -286,8 +286,8 @@ def _bindings(plan: Plan, message: Any, headers: DeliveryHeaders) -> dict[str, A
 
 
 def _is_form(headers: DeliveryHeaders) -> bool:
-    """Whether the body is a form; the facts are parsed only where the words occur in them at all."""
-    if _FORM not in headers.request:
+    """Whether the body is a form; the facts are parsed only where they do not plainly say JSON."""
+    if _JSON_CONTENT in headers.request:
         return False
     content_type = orjson.loads(headers.request).get("content_type")
     return isinstance(content_type, str) and content_type.lower().startswith(FORM)
