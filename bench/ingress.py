@@ -32,6 +32,7 @@ import uvloop
 from bench.load import LoadPlan, run_in_process
 from hookline.embedded.kafka import start_kafka
 from hookline.embedded.ports import pick_free
+from infra import log
 from infra.kafka import PolledProducer, admin_client
 from infra.secretbox import SecretBox, load_secret_box
 from infra.settings import Settings
@@ -85,6 +86,8 @@ def run_produce_only(settings: Settings) -> None:
 
 def _run_floor(settings: Settings, floor: type[Receiver]) -> None:
     """Serve with `floor` in the receiver's place, in this process."""
+
+    log.configure(role="ingress", log_format=settings.log_format, level=settings.log_level)
 
     async def serve() -> None:
         worker = Worker(settings)
@@ -240,6 +243,7 @@ def main() -> None:
     arguments.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     arguments.add_argument("--connections", type=int, nargs="+", default=[64, 256])
     chosen = arguments.parse_args()
+    log.configure(role="bench", level="warning")
     signal.signal(signal.SIGTERM, lambda *_: exit(1))
     with tempfile.TemporaryDirectory(prefix="hookline-bench-") as folder, start_kafka(Path(folder) / "kafka") as broker:
         figures = measure(
