@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from tests.support.running_stack import RunningStack
 from tests.support.senders import Senders
 from tests.support.wait import eventually
@@ -50,16 +52,19 @@ class Ledger:
         )
 
 
-def await_settled(stack: RunningStack, *, timeout_seconds: float = 120.0) -> None:
+def await_settled(stack: RunningStack, *, timeout_seconds: float = 240.0) -> None:
     """Until no delivery is pending, twice in a row with the same total."""
     seen: list[tuple[int, int]] = []
 
     def settled() -> bool:
-        with stack.management() as client:
-            total = _total(client, {})
-            pending = _total(client, {"dispatch_status": "pending"})
-        seen.append((total, pending))
         time.sleep(_POLL_SECONDS)
+        try:
+            with stack.management() as client:
+                total = _total(client, {})
+                pending = _total(client, {"dispatch_status": "pending"})
+        except (FileNotFoundError, httpx.HTTPError):  # something is still being started again
+            return False
+        seen.append((total, pending))
         return len(seen) > 2 and seen[-1] == seen[-2] == seen[-3] and pending == 0 and total > 0
 
     eventually(settled, timeout_seconds=timeout_seconds, what="every delivery to have an outcome")

@@ -23,6 +23,7 @@ from tests.support.wait import eventually
 
 GROUP = "hookline-processors"
 _READ_SECONDS = 1.0
+_LEAVE_SECONDS_MAX = 30.0
 _PROGRAM = """
 import os
 from infra import log
@@ -41,9 +42,14 @@ class Workers:
         self._folder = folder
         self._environment = environment
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._leaving: set[str] = set()
 
     def start(self, name: str) -> None:
         """Start worker `name` (on its old data folder, if it had one)."""
+        previous = self._running.get(name)
+        if previous is not None:
+            previous.wait(_LEAVE_SECONDS_MAX)
+            self._leaving.discard(name)
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         environment = {
@@ -64,11 +70,12 @@ class Workers:
             )
 
     def running(self) -> list[str]:
-        """Names of the workers that are alive."""
-        return [name for name, process in self._running.items() if process.poll() is None]
+        """Names of the workers that are alive and were not told to leave."""
+        return [name for name, process in self._running.items() if process.poll() is None and name not in self._leaving]
 
     def terminate(self, name: str) -> None:
         """SIGTERM, without waiting."""
+        self._leaving.add(name)
         self._running[name].send_signal(signal.SIGTERM)
 
     def kill(self, name: str) -> None:
@@ -84,8 +91,9 @@ class Workers:
 
     def stop_all(self) -> None:
         """End everything that was started."""
-        for name in self.running():
-            self.kill(name)
+        for name, process in self._running.items():
+            if process.poll() is None:
+                self.kill(name)
 
 
 @dataclass
