@@ -12,12 +12,12 @@ from hookline.supervisor import Say, Supervisor
 from infra.settings import KafkaSettings, Settings
 
 SERVERS = ("kafka", "postgres")
-_STOP_SECONDS = 4.0
+_STOP_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the services are. `owner_dsn` may migrate; None of an embedded one means: as the settings say."""
+    """Where the services are. `owner_dsn` may migrate."""
 
     kafka: KafkaSettings
     owner_dsn: str

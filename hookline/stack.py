@@ -34,8 +34,7 @@ from schemas.webhooks import WebhookConfig
 
 PROCESSES: tuple[tuple[str, ...], ...] = (SHARED, ("processors",), ("ingress",))
 READY_SECONDS_MAX = 120.0
-# Together with the servers' own time below the 15 s in which a stack promises to be gone.
-_STOP_SECONDS = {"ingress": 3.5, "processors": 4.0, "management": 3.0}
+_STOP_SECONDS = 8.0
 _INGRESS_DRAIN_SECONDS = "3"
 _LOG_LINES_SHOWN = 12
 
@@ -165,7 +164,7 @@ class Stack:
                 roles,
                 lambda roles=roles: start_role_process(self._folder, roles, environment),  # type: ignore[misc]
                 child,
-                stop_seconds=_STOP_SECONDS[roles[0]],
+                stop_seconds=_STOP_SECONDS,
             )
         self._say("roles: starting")
         await_ready(self._ready_urls(), timeout_seconds=READY_SECONDS_MAX, check_alive=self._require_alive)

@@ -12,6 +12,11 @@ from hookline.embedded.errors import EmbeddedError
 RESTART_SECONDS_MIN = 0.5
 RESTART_SECONDS_MAX = 30.0
 STEADY_SECONDS = 60.0
+# Below the 15 s in which a stack promises to be gone. Reserved: what a child still to be stopped is sure to get.
+STOP_SECONDS_MAX = 13.5
+STOP_SECONDS_MIN = 0.5
+STOP_SECONDS_RESERVED = 1.0
+SERVERS_SECONDS_RESERVED = 3.0
 _WATCH_SECONDS = 0.2
 
 Say = Callable[[str], None]
@@ -107,15 +112,22 @@ class Supervisor:
         self._on_change()
 
     def stop_all(self, *, together: Sequence[str]) -> None:
-        """Stop in the reverse order of adoption; those named in `together`, which came first, at the same time."""
+        """Stop in the reverse order of adoption; those named in `together`, which came first, at the same time.
+
+        All of it takes at most STOP_SECONDS_MAX: what one child leaves unused of its time, the next may use.
+        """
+        deadline = time.monotonic() + STOP_SECONDS_MAX
         last = [child for child in self._children if set(child.names) & set(together)]
-        for child in reversed([child for child in self._children if child not in last]):
-            self._stop(child)
+        first = [child for child in reversed(self._children) if child not in last]
+        for position, child in enumerate(first):
+            reserved = STOP_SECONDS_RESERVED * (len(first) - position - 1) + SERVERS_SECONDS_RESERVED
+            self._stop(child, deadline - reserved)
         with ThreadPoolExecutor(max_workers=max(1, len(last))) as pool:
-            list(pool.map(self._stop, last))
+            list(pool.map(lambda child: self._stop(child, deadline), last))
         self._children.clear()
 
-    def _stop(self, child: Supervised) -> None:
+    def _stop(self, child: Supervised, deadline: float) -> None:
+        allowed = max(STOP_SECONDS_MIN, min(child.stop_seconds, deadline - time.monotonic()))
         was_alive = child.running.alive()
-        if not child.running.stop(child.stop_seconds) and was_alive:
-            self._say(f"{child.title} did not end within {child.stop_seconds:g} s and was killed")
+        if not child.running.stop(allowed) and was_alive:
+            self._say(f"{child.title} did not end within {allowed:.1f} s and was killed")

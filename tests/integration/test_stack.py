@@ -178,13 +178,14 @@ def test_a_second_stack_on_the_same_folder_is_refused_and_the_first_goes_on(stac
 
 @pytest.mark.parametrize("role", ["ingress", "processors", "actions", "postgres", "kafka"])
 def test_a_child_that_is_killed_is_started_again_and_works(stack: RunningStack, role: str) -> None:
-    before = stack.count("tickets")
+    before = stack.count("tickets") + 1
+    assert stack.send(alert(100 + before)).status == 200  # so that something is under way when it dies
     old = stack.kill(role)
     stack.await_restarted(role, old)
     assert f"ended (exit code {128 + signal.SIGKILL})" in stack.output()
     for name in ("ingress", "processors", "management"):
         eventually(lambda name=name: stack.is_ready(name), timeout_seconds=60, what=f"{name} to be ready")  # type: ignore[misc]
-    body = alert(100 + before)
+    body = alert(10_000 + before)
 
     def accepted() -> bool:
         return stack.send(body).status == 200

@@ -110,4 +110,4 @@ def test_a_child_that_had_to_be_killed_is_named(ends_in_time: bool, lines: int) 
     supervisor.adopt(["processors"], lambda: child, child, stop_seconds=4)
     supervisor.stop_all(together=())
     assert len(said) == lines
-    assert all(line == "processors did not end within 4 s and was killed" for line in said)
+    assert all(line == "processors did not end within 4.0 s and was killed" for line in said)
