@@ -7,8 +7,8 @@ for Postgres or Kafka the loop polls with everything paused, and drops what anot
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from infra.errors import KafkaUnavailableError, PostgresUnavailableError
 from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
 from infra.log import get_logger
 from infra.migrations import pending_migrations
-from infra.postgres import Pool, open_pool, unavailability_translated
+from infra.postgres import Connection, Pool, open_pool, unavailability_translated
 from infra.settings import Settings
 from infra.topics import ACTIONS, topic_incarnations
 from schemas.records import DispatchStatus
@@ -37,6 +37,7 @@ _CONNECTION_WAIT_SECONDS = 3.0
 _IDLE_POLL_SECONDS = 0.1
 _BACKOFF_SECONDS_MIN, _BACKOFF_SECONDS_MAX = 0.1, 5.0
 _OBSERVE_INTERVAL_SECONDS = 1.0
+_PROBE_INTERVAL_SECONDS = 5.0
 _WATERMARK_TIMEOUT_SECONDS = 2.0
 _CLOSE_SECONDS = 5.0
 
@@ -69,6 +70,7 @@ class ActionConsumer:
         self._is_migrated = False
         self._incarnation: str | None = None
         self._observed_at = 0.0
+        self._database_seen_at = float("-inf")
         self._pool: Pool = open_pool(settings.postgres)
         self._producer = self._new_producer()
         properties = consumer_properties(settings.kafka, CLIENT_ID, settings.actions.group_id) | {
@@ -154,20 +156,37 @@ class ActionConsumer:
             return {}
         attempts_max = self._settings.actions.attempts_max
         commands = [command for _, command in runnable]
+        with self._connected() as connection:
+            outcomes = execute_batch(connection, commands, now_us=now_us(), attempts_max=attempts_max)
+        return {id(item): outcome for (item, _), outcome in zip(runnable, outcomes, strict=True)}
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A connection to a migrated database. Raises PostgresUnavailableError, also for what its user does."""
         try:
             with unavailability_translated(), self._pool.connection(_CONNECTION_WAIT_SECONDS) as connection:
                 if not self._is_migrated:
                     self._require_migrated(pending_migrations(connection))
                     connection.commit()
-                outcomes = execute_batch(connection, commands, now_us=now_us(), attempts_max=attempts_max)
+                self._database_seen_at = time.monotonic()
+                yield connection
         except psycopg.Error as error:
             raise PostgresUnavailableError(f"the transaction failed: {type(error).__name__}") from error
-        return {id(item): outcome for (item, _), outcome in zip(runnable, outcomes, strict=True)}
 
     def _require_migrated(self, pending: Sequence[str]) -> None:
         if pending:
             raise PostgresUnavailableError(f"the database lacks migrations: {', '.join(pending)}; run hookline migrate")
         self._is_migrated = True
+
+    def _probe_database(self) -> None:
+        """Keep health true while there is nothing to write."""
+        try:
+            with self._connected() as connection:
+                connection.execute("SELECT 1")
+        except PostgresUnavailableError as error:
+            self._condition.blocked("postgres", str(error))
+        else:
+            self._condition.freed("postgres")
 
     def _publish(self, batch: list[_Item], outcomes: dict[int, Outcome]) -> bool:
         """Produce everything the batch has to say and await the acks. Raises KafkaUnavailableError."""
@@ -259,6 +278,8 @@ class ActionConsumer:
         self._observed_at = now
         if self._pending_offsets:
             self._commit()
+        if now - self._database_seen_at > _PROBE_INTERVAL_SECONDS or self._condition.is_blocked("postgres"):
+            self._probe_database()
         partitions = self._consumer.assignment()
         self._condition.partitions = len(partitions)
         try:

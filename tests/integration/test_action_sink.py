@@ -22,6 +22,7 @@ from hookline.embedded.postgres import PostgresServer, start_postgres
 from infra.actions.core.coercion import compile_coercer
 from infra.actions.registry import ActionRegistry, RegisteredAction
 from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
+from infra.migrations import migrate
 from infra.settings import Settings
 from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, RECORDED, RELEASED, apply_topics
 from schemas.headers import DEAD_LETTER
@@ -311,8 +312,16 @@ def test_sinks_that_join_and_leave_share_the_work_and_nothing_is_done_twice(stag
     assert stage.base.count("tickets") == stage.base.count("outbox") == 1_400
 
 
-def test_an_unmigrated_database_is_waited_for(broker: KafkaBroker, database_dsn: str) -> None:
-    settings = Settings.model_validate({"kafka": {"bootstrap": broker.bootstrap}, "postgres": {"dsn": database_dsn}})
+def test_an_idle_sink_says_that_its_database_is_not_migrated_and_goes_on_when_it_is(
+    broker: KafkaBroker, database_dsn: str
+) -> None:
+    settings = Settings.model_validate(
+        {
+            "kafka": {"bootstrap": broker.bootstrap},
+            "postgres": {"dsn": database_dsn},
+            "actions": {"group_id": f"idle-{uuid4().hex}", "session_timeout_seconds": 6},
+        }
+    )
     role = ActionsRole(settings, builtin_registry())
     role.start()
     try:
@@ -321,6 +330,8 @@ def test_an_unmigrated_database_is_waited_for(broker: KafkaBroker, database_dsn:
             timeout_seconds=WAIT_SECONDS,
             what="a reason that names Postgres",
         )
+        migrate(database_dsn)
+        eventually(lambda: role.health().ready, timeout_seconds=WAIT_SECONDS, what="ready once migrated")
     finally:
         role.stop(20)
 
