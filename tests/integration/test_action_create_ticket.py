@@ -1,21 +1,12 @@
-"""createTicket on a real Postgres: defaults, references, mappings, events, idempotency, one bad row among many."""
+"""createTicket on a real Postgres: defaults, references, mappings, updates, events."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 
-from infra.actions.core.coercion import compile_coercer
-from infra.actions.registry import ActionRegistry, RegisteredAction
-from schemas.actions import Command
-from schemas.records import ErrorCode
 from sinks.actions.execution import Outcome
-from sinks.actions.tickets import CREATE_TICKET
-from tests.support.actions import TRACE_ID, ActionBase, builtin_registry
+from tests.support.actions import TRACE_ID, ActionBase, add, refusal_of, ticket_of
 
 OTHER_TENANT = UUID("0190b0a4-0000-7000-8000-0000000000ff")
 
@@ -23,26 +14,6 @@ OTHER_TENANT = UUID("0190b0a4-0000-7000-8000-0000000000ff")
 @pytest.fixture
 def base(database_dsn: str) -> ActionBase:
     return ActionBase.prepare(database_dsn)
-
-
-def ticket_of(base: ActionBase, outcome: Outcome) -> dict[str, Any]:
-    assert outcome.status == "dispatched", outcome.body
-    (row,) = base.rows("SELECT * FROM tickets WHERE id = %s", [outcome.body["entity_id"]])
-    return row
-
-
-def refusal_of(outcome: Outcome) -> tuple[str, str | None]:
-    assert outcome.status == "failed", outcome.body
-    return outcome.body["code"], outcome.body["path"]
-
-
-def add(base: ActionBase, table: str, **columns: Any) -> UUID:
-    columns = {"tenant_id": base.tenant.tenant_id, "id": uuid4()} | columns
-    marks = ", ".join(["%s"] * len(columns))
-    base.write(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", list(columns.values()))  # noqa: S608
-    row_id = columns["id"]
-    assert isinstance(row_id, UUID)
-    return row_id
 
 
 def add_mapping(base: ActionBase, entity_type: str, external_id: str, entity_id: UUID, realm_id: str = "") -> None:
@@ -355,114 +326,3 @@ def test_another_webhooks_namespace_is_used_with_external_ids_of(base: ActionBas
     assert refusal_of(through) == ("CONFLICT", "field_mapping.external_id")
     (unknown,) = base.run(base.request({"external_id": "T"}, webhook_id=str(uuid4())))
     assert refusal_of(unknown) == ("LOOKUP_MISS", "field_mapping.external_id")
-
-
-def test_the_same_command_again_returns_the_stored_outcome_and_a_replay_runs(base: ActionBase) -> None:
-    good, bad = base.request(), base.request({"title": None})
-    first = base.run(good, bad, good)
-    assert first[0].body == first[2].body
-    assert [outcome.repeated for outcome in first] == [False, False, True]
-    again = base.run(good, bad)
-    assert [outcome.body for outcome in again] == [outcome.body for outcome in first[:2]]
-    assert all(outcome.repeated for outcome in again)
-    assert base.count("tickets") == base.count("outbox") == 1
-    (replayed,) = base.run(good | {"replay_id": str(uuid4())})
-    assert not replayed.repeated
-    assert base.count("tickets") == 2
-
-
-def test_one_bad_row_among_500_fails_alone(base: ActionBase) -> None:
-    requests = [base.request({"external_id": f"T-{number}"}) for number in range(500)]
-    poisoned = requests[317]["delivery_id"]
-    base.write("ALTER TABLE tickets ADD CONSTRAINT poison CHECK (delivery_id <> '" + poisoned + "')")
-    outcomes = base.run(*requests)
-    failed = [position for position, outcome in enumerate(outcomes) if outcome.status == "failed"]
-    assert failed == [317]
-    assert outcomes[317].is_internal
-    assert "poison" in outcomes[317].body["message"]
-    assert base.count("tickets") == base.count("outbox") == base.count("external_entity_mappings") == 499
-    assert base.count("applied_commands") == 500
-
-
-def failing_registry(error: Exception) -> ActionRegistry:
-    def create_many(commands: Any) -> Any:
-        if any(values["title"] == "boom" for _, values in commands):
-            raise error
-        assert CREATE_TICKET.handle_many is not None
-        return CREATE_TICKET.handle_many(commands)
-
-    def create(*command: Any) -> Any:
-        if command[1]["title"] == "boom":
-            raise error
-        return CREATE_TICKET.handle(*command)
-
-    definition = replace(CREATE_TICKET, handle=create, handle_many=create_many)
-    return ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "attempts"),
-    [
-        (ZeroDivisionError("secret"), ErrorCode.INTERNAL, 1),
-        (psycopg.errors.DeadlockDetected("x"), ErrorCode.INTERNAL, 3),
-        (psycopg.errors.SerializationFailure("x"), ErrorCode.INTERNAL, 3),
-        (psycopg.errors.QueryCanceled("x"), ErrorCode.TIMEOUT, 1),
-    ],
-)
-def test_a_handler_that_breaks_fails_its_command_only(
-    base: ActionBase, error: Exception, code: ErrorCode, attempts: int
-) -> None:
-    requests = [base.request({"title": "boom" if number == 3 else "fine"}) for number in range(8)]
-    outcomes = base.run(*requests, registry=failing_registry(error))
-    assert sum(outcome.status == "dispatched" for outcome in outcomes) == 7
-    assert (outcomes[3].body["code"], outcomes[3].attempts) == (code, attempts)
-    assert "secret" not in outcomes[3].body["message"]
-    assert base.run(requests[3])[0].repeated
-
-
-def test_a_command_that_loses_a_race_runs_again_and_succeeds(base: ActionBase) -> None:
-    calls: list[int] = []
-
-    def create(context: Any, values: Any) -> Any:
-        calls.append(1)
-        if len(calls) < 3:
-            raise psycopg.errors.DeadlockDetected("x")
-        return CREATE_TICKET.handle(context, values)
-
-    definition = replace(CREATE_TICKET, handle=create)
-    registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
-    (outcome,) = base.run(base.request(), registry=registry)
-    assert (outcome.status, outcome.attempts, len(calls)) == ("dispatched", 3, 3)
-
-
-def test_a_set_that_answers_too_few_is_a_fault_of_ours(base: ActionBase) -> None:
-    def create_many(_: Sequence[Command]) -> list[Any]:
-        return []
-
-    definition = replace(CREATE_TICKET, handle_many=create_many)
-    registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
-    outcomes = base.run(base.request(), base.request(), registry=registry)
-    assert [outcome.status for outcome in outcomes] == ["dispatched", "dispatched"]  # each alone, through `handle`
-
-
-def test_an_unknown_action_is_a_stored_failure(base: ActionBase) -> None:
-    (outcome,) = base.run(base.request(action="ringBell"), registry=builtin_registry())
-    assert refusal_of(outcome) == ("ACTION_UNKNOWN", None)
-    assert base.count("applied_commands") == 1
-
-
-def test_fifty_parallel_commands_for_one_external_id_make_one_ticket(base: ActionBase) -> None:
-    requests = [base.request({"external_id": "T"}, options={"on_existing": "update"}) for _ in range(50)]
-    with ThreadPoolExecutor(8) as threads:
-        outcomes = [outcome for batch in threads.map(base.run, requests) for outcome in batch]
-    assert {outcome.status for outcome in outcomes} == {"dispatched"}
-    assert len({outcome.body["entity_id"] for outcome in outcomes}) == 1
-    assert base.count("tickets") == base.count("external_entity_mappings") == 1
-
-
-def test_two_sinks_with_the_same_batch_have_one_effect(base: ActionBase) -> None:
-    requests = [base.request({"external_id": f"T-{number}"}) for number in range(100)]
-    with ThreadPoolExecutor(2) as threads:
-        forward, backward = threads.map(lambda batch: base.run(*batch), (requests, requests[::-1]))
-    assert [outcome.body for outcome in forward] == [outcome.body for outcome in backward[::-1]]
-    assert base.count("tickets") == base.count("outbox") == base.count("applied_commands") == 100

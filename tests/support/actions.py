@@ -125,6 +125,29 @@ class ActionBase:
         return counted
 
 
+def ticket_of(base: ActionBase, outcome: Outcome) -> dict[str, Any]:
+    """The ticket of a command that succeeded."""
+    assert outcome.status == "dispatched", outcome.body
+    (row,) = base.rows("SELECT * FROM tickets WHERE id = %s", [outcome.body["entity_id"]])
+    return row
+
+
+def refusal_of(outcome: Outcome) -> tuple[str, str | None]:
+    """Code and path of a command that failed."""
+    assert outcome.status == "failed", outcome.body
+    return outcome.body["code"], outcome.body["path"]
+
+
+def add(base: ActionBase, table: str, **columns: Any) -> UUID:
+    """Insert a row of the demo tenant, or of the one given; returns its id."""
+    columns = {"tenant_id": base.tenant.tenant_id, "id": uuid4()} | columns
+    marks = ", ".join(["%s"] * len(columns))
+    base.write(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", list(columns.values()))  # noqa: S608
+    row_id = columns["id"]
+    assert isinstance(row_id, UUID)
+    return row_id
+
+
 def main() -> None:
     """Run the role until the process is ended."""
     role = ActionsRole(Settings.model_validate_json(sys.argv[1]), builtin_registry())
