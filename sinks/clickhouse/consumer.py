@@ -238,7 +238,11 @@ class RangeConsumer:
             raise KafkaUnavailableError(error.str())
         _log.warning("analytics.kafka", consumer=self.subscription.name, reason=error.str())
 
-    def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # A partition that was lost while `_wait` had paused it comes back paused, and would stay so.
+        consumer.incremental_assign(partitions)
+        consumer.resume(partitions)
+        self.state.trouble = None
         self.state.joined = True
         metrics.ANALYTICS_REBALANCES.labels(self.subscription.name).inc()
         for partition in partitions:
