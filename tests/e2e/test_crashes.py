@@ -74,7 +74,9 @@ def _run_kills(folder: Path, seed: int) -> None:
         senders.start()
         killed = _kill_at_random(stack, random.Random(seed), _KILLS)
         senders.stop()
+        eventually(lambda: _pid(stack, "ingress"), timeout_seconds=60, what="everything to run again")
         await_settled(stack)
+        print(stack.output())  # noqa: T201  # shown when it fails
         assert len(killed) == _KILLS
         _assert_exact(take_ledger(stack, senders), senders)
 

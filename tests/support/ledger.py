@@ -83,14 +83,6 @@ def take_ledger(stack: RunningStack, senders: Senders) -> Ledger:
     log = _whole_log(clickhouse)
     status_of = {row["delivery_id"]: row["dispatch_status"] for row in log}
     counted = Counter(row["delivery_id"] for row in log)
-    with stack.postgres() as connection:
-        tickets = connection.execute(
-            "SELECT delivery_id::text AS id FROM tickets WHERE delivery_id IS NOT NULL"
-        ).fetchall()
-        mapped = connection.execute(
-            "SELECT external_id, count(*) AS entities FROM external_entity_mappings"
-            " WHERE entity_type = 'ticket' GROUP BY external_id"
-        ).fetchall()
     ticket_ids = Counter(str(row["id"]) for row in tickets)
     entities = {str(row["external_id"]): int(row["entities"]) for row in mapped}
     good = {alert for alert in senders.accepted if not alert.endswith("-bad")}
