@@ -64,6 +64,11 @@ class PreparedWebhooks:
         self._limits = Limits(timeout_seconds=key_timeout_seconds, result_bytes_max=_RESULT_BYTES_MAX)
         self._by_id: dict[str, Prepared] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether the table has been read; before that nobody can be told from a stranger."""
+        return self._table.ready
+
     def find(self, tenant_slug: str, slug: str, now_us: int) -> Prepared | None:
         """The webhook as it is in force now, active or not."""
         webhook = self._table.find(tenant_slug, slug)

@@ -108,6 +108,9 @@ class Receiver:
     def receive(self, exchange: Exchange, body: bytes, waiter: Answerable) -> Answer | Pending:
         """Take a whole request. An Answer at once, or a Pending that will be acknowledged to `waiter`."""
         head, prepared, at_us = exchange.head, exchange.prepared, exchange.received_at_us
+        if not self.webhooks.ready:
+            # A known sender would be told that its proof is wrong, and many never try again after that.
+            return self.reject(exchange, "unavailable", "starting", answers.UNAVAILABLE)
         signed = SignedRequest(head.method, head.path, head.headers, body)
         verify = verify_nobody if prepared is None else prepared.verify
         reason = verify(signed, at_us)

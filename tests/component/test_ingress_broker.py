@@ -192,3 +192,22 @@ def test_without_a_broker_at_the_start_it_is_alive_unready_and_becomes_ready(tmp
             broker.resume()
             ingress.await_ready()
             await_status(ingress, signed(config, b"{}"), 200)
+
+
+def test_a_receiver_that_has_not_read_its_webhooks_yet_says_503_and_never_401(
+    broker: KafkaBroker, tenant: Publisher
+) -> None:
+    config = tenant.publish(tenant.webhook())
+    broker.suspend()
+    try:
+        with running_ingress(broker.bootstrap, await_ready=False) as starting:
+            eventually(lambda: starting.readiness()[0] == 503, timeout_seconds=30, what="the receiver to listen")
+            answer = starting.send(signed(config, b"{}"))
+            assert answer.status == 503
+            assert "retry-after" in answer.headers
+            broker.resume()
+            eventually(
+                lambda: starting.send(signed(config, b"{}")).status == 200, timeout_seconds=30, what="it to accept"
+            )
+    finally:
+        broker.resume()
