@@ -2,11 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
-from hookline.embedded.kafka import KafkaBroker
 from infra.topics import EXPEDITED, RECEIVED
 from schemas.headers import decode
 from schemas.keys import request_key
@@ -19,8 +17,6 @@ from tests.support.ingress import (
     Watcher,
     await_status,
     headers_of,
-    publishing,
-    running_ingress,
     signature_of,
     signed,
 )
@@ -29,31 +25,6 @@ from tests.support.wait import eventually
 BODY = b'{ "alert": {"id": "a-1",  "title":"D\xc3\xadsk"} }\n'
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ON_ALERT_ID = {"type": "jsonata", "value": "alert.id"}
-
-
-@pytest.fixture(scope="module")
-def publisher(kafka: KafkaBroker) -> Iterator[Publisher]:
-    with publishing(kafka.bootstrap) as publisher:
-        yield publisher
-
-
-@pytest.fixture(scope="module")
-def ingress(kafka: KafkaBroker, publisher: Publisher) -> Iterator[RunningIngress]:
-    with running_ingress(kafka.bootstrap, body_timeout_seconds=1.0) as running:
-        yield running
-
-
-@pytest.fixture
-def watcher(kafka: KafkaBroker, publisher: Publisher) -> Iterator[Watcher]:
-    watcher = Watcher(kafka.bootstrap)
-    yield watcher
-    watcher.close()
-
-
-@pytest.fixture
-def tenant(publisher: Publisher) -> Publisher:
-    """A tenant of this test's own."""
-    return Publisher(publisher.settings, publisher.producer)
 
 
 def test_an_accepted_request_is_in_kafka_byte_for_byte(
@@ -233,80 +204,6 @@ def test_a_flood_of_rejections_is_folded_into_counts(
     records = eventually(counted, timeout_seconds=10, what="200 rejections accounted for")
     assert records is not None
     assert len(records) < 50
-
-
-def test_a_body_over_the_cap_is_refused_by_its_announced_length(ingress: RunningIngress, tenant: Publisher) -> None:
-    config = tenant.publish(tenant.webhook(max_body_bytes=100))
-    await_status(ingress, signed(config, b"[" + b" " * 98 + b"]"), 200)
-    with RawConnection(ingress.port) as connection:
-        head = signed(config, b"").replace(b"content-length: 0", b"content-length: 101")
-        connection.send(head)
-        answer = connection.receive()
-        assert (answer.status, answer.json) == (413, {"error": "body_too_large"})
-        assert answer.headers["connection"] == "close"
-        assert connection.is_closed()
-
-
-def chunked(config: object, *chunks: bytes) -> bytes:
-    raw = signed(config, b"".join(chunks))  # type: ignore[arg-type]
-    head = raw[: raw.index(b"\r\n\r\n") + 4]
-    length = b"content-length: %d" % sum(map(len, chunks))
-    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return head.replace(length, b"transfer-encoding: chunked") + body
-
-
-def test_a_chunked_body_is_accepted_and_joined(ingress: RunningIngress, tenant: Publisher, watcher: Watcher) -> None:
-    config = tenant.publish(tenant.webhook())
-    answer = await_status(ingress, chunked(config, b'{"a":', b" 1}") + b"0\r\n\r\n", 200)
-    assert watcher.delivery(answer.json["delivery_id"]).value() == b'{"a": 1}'
-
-
-def test_a_chunked_body_over_the_cap_is_refused_while_it_streams(
-    ingress: RunningIngress, tenant: Publisher, watcher: Watcher
-) -> None:
-    config = tenant.publish(tenant.webhook(max_body_bytes=100))
-    await_status(ingress, signed(config, b"{}"), 200)
-    with RawConnection(ingress.port) as connection:
-        connection.send(chunked(config, b"[" + b" " * 60, b" " * 60))
-        answer = connection.receive()
-    assert (answer.status, answer.json) == (413, {"error": "body_too_large"})
-    assert len(watcher.requests(config)) <= 1, "nothing cut short was accepted"
-
-
-def test_a_large_body_within_the_cap_arrives_whole(
-    ingress: RunningIngress, tenant: Publisher, watcher: Watcher
-) -> None:
-    config = tenant.publish(tenant.webhook(max_body_bytes=8_000_000))
-    body = b'"' + b"x" * 5_000_000 + b'"'
-    answer = await_status(ingress, signed(config, body), 200)
-    assert watcher.delivery(answer.json["delivery_id"]).value() == body
-
-
-def test_a_sender_that_waits_for_100_continue_is_told_to_go_on(ingress: RunningIngress, tenant: Publisher) -> None:
-    config = tenant.publish(tenant.webhook())
-    await_status(ingress, signed(config, b"{}"), 200)
-    head, _, body = signed(config, BODY, "Expect: 100-continue").partition(b"\r\n\r\n")
-    with RawConnection(ingress.port) as connection:
-        connection.send(head + b"\r\n\r\n")
-        assert connection.receive().status == 100
-        connection.send(body)
-        assert connection.receive().status == 200
-
-
-def test_a_body_slower_than_the_deadline_is_answered_408(ingress: RunningIngress, tenant: Publisher) -> None:
-    config = tenant.publish(tenant.webhook())
-    await_status(ingress, signed(config, BODY), 200)
-    with RawConnection(ingress.port) as connection:
-        connection.send(signed(config, BODY)[:-5])
-        answer = connection.receive()
-        assert (answer.status, answer.body) == (408, b"")
-        assert connection.is_closed()
-
-
-def test_a_head_slower_than_the_deadline_is_answered_408(ingress: RunningIngress) -> None:
-    with RawConnection(ingress.port) as connection:
-        connection.send(b"POST /api/inbound/x/y HTTP/1.1\r\nhos")
-        assert connection.receive().status == 408
 
 
 def test_headers_over_16_kib_are_answered_431_and_just_under_are_read(
