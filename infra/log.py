@@ -24,11 +24,20 @@ def configure(*, role: str, log_format: str = "json", level: str = "info") -> No
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
     level_of_libraries = max(_LEVELS[level], logging.WARNING)
     logging.basicConfig(stream=sys.stderr, level=level_of_libraries, format="%(levelname)s %(message)s")
+
+
+class _StandardError:
+    """Writes lines to whatever standard error is at that moment: a stream kept from the start may be closed by then."""
+
+    def msg(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)  # noqa: T201  # this is the one place that prints logs
+
+    log = debug = info = warning = warn = error = critical = exception = fatal = msg
 
 
 class _Role:

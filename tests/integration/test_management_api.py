@@ -144,7 +144,7 @@ def settings(kafka: KafkaBroker, dsn: str) -> Settings:
         update={
             "postgres": PostgresSettings(dsn=SecretStr(dsn)),
             "management": ManagementSettings(port=0),
-            "kafka": KafkaSettings(bootstrap=kafka.bootstrap, request_partitions=4),
+            "kafka": KafkaSettings(bootstrap=kafka.bootstrap),
         }
     )
 

@@ -46,7 +46,7 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def analytics_settings(bootstrap: str, clickhouse: ClickHouseSettings, *, group_id: str, **bounds: int) -> Settings:
     """Settings of a sink that reacts within a test's patience."""
     return Settings(
-        kafka=KafkaSettings(bootstrap=bootstrap, request_partitions=4),
+        kafka=KafkaSettings(bootstrap=bootstrap),
         clickhouse=clickhouse,
         analytics=AnalyticsSettings(
             group_id=group_id, session_timeout_seconds=6, retry_wait_seconds_max=0.5, batch_wait_milliseconds=200

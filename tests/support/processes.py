@@ -52,7 +52,11 @@ def python_process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]
         yield process
     finally:
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.wait()
+        # Not communicate(): what the process forked may hold the pipes open for ever.
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def next_line(process: subprocess.Popen[str]) -> str:
