@@ -52,7 +52,8 @@ class Senders:
         number = 0
         while not self._stopping.is_set():
             number += 1
-            alert_id = f"{self.seed}-{thread}-{number}" + ("-bad" if number % BAD_EVERY == 0 else "")
+            bad = (number * self.threads + thread) % BAD_EVERY == 0
+            alert_id = f"{self.seed}-{thread}-{number}" + ("-bad" if bad else "")
             self._send_until_accepted(send, alert_id)
             if randomness.random() < 0.1:
                 self._send_until_accepted(send, alert_id)
