@@ -166,7 +166,7 @@ def stop_leftover(
         if is_running(pid, identity):
             _send(pid, number)
             _send(pid, signal.SIGCONT)
-        while is_running(pid, identity) and time.monotonic() < deadline:
+        while found and not _has_ended(pid, identity) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     pid_file.unlink(missing_ok=True)
     return pid if found else None
@@ -184,6 +184,19 @@ def is_running(pid: int, identity: str) -> bool:
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return identity in listing.stdout
+
+
+def _has_ended(pid: int, identity: str) -> bool:
+    """True when a process that ran is gone, a zombie or another one by now.
+
+    One that is just ending has no command line any more but may still hold its files and ports.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return not is_running(pid, identity)
+    return state in "ZX" or (bool(raw) and os.fsencode(identity) not in raw.split(b"\0"))
 
 
 def _send(pid: int, number: signal.Signals) -> None:
