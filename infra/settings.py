@@ -71,7 +71,7 @@ class ProcessorSettings(_Section):
     group_id: str = "hookline-processors"
     batch_records_max: int = Field(default=1_000, ge=1, le=10_000)
     batch_bytes_max: int = Field(default=8_388_608, ge=1)
-    batches_in_flight_max: int = Field(default=4, ge=1, le=64)
+    batches_in_flight_max: int = Field(default=16, ge=1, le=64)
     session_timeout_seconds: float = Field(default=15.0, ge=6, le=300)
     commit_interval_seconds: float = Field(default=0.5, gt=0)
     ack_timeout_seconds: float = Field(default=30.0, gt=0)
@@ -101,7 +101,7 @@ class AnalyticsSettings(_Section):
     group_id: str = "hookline-analytics"
     batch_records_max: int = Field(default=50_000, ge=1)
     batch_bytes_max: int = Field(default=67_108_864, ge=1)
-    batch_wait_milliseconds: int = Field(default=1_000, ge=1)
+    batch_wait_milliseconds: int = Field(default=2_000, ge=1)
     session_timeout_seconds: float = Field(default=10.0, ge=6, le=300)
     retry_wait_seconds_max: float = Field(default=5.0, gt=0)
     stall_seconds_max: float = Field(default=60.0, gt=0)
