@@ -4,10 +4,9 @@
 when two producers disagree.
 """
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
@@ -135,44 +134,17 @@ class Outbox:
         self._sealed = False
         self._error: str | None = None
         self._finished = threading.Event()
-        self._on_finished: Callable[[], None] = self._finished.set
-        self.last_offset: int | None = None
 
     def send(self, topic: str, **message: Any) -> None:
         """Queue one message; its report counts towards `wait`."""
         self._sent += 1
         self._producer.produce(topic, on_delivery=self._on_report, **message)
 
-    def send_tracked(self, topic: str, **message: Any) -> None:
-        """As `send`; the highest offset so written becomes `last_offset` (all tracked messages: one partition)."""
-        self._sent += 1
-        self._producer.produce(topic, on_delivery=self._on_tracked_report, **message)
-
     def wait(self, timeout_seconds: float) -> None:
         """Block until everything is acknowledged. Raises KafkaUnavailableError when something is not."""
         self._sealed = True
         if self._reported < self._sent and not self._finished.wait(timeout_seconds):
             raise KafkaUnavailableError(f"{self._sent - self._reported} messages not acknowledged in time")
-        self._raise_on_error()
-
-    async def wait_async(self, timeout_seconds: float) -> None:
-        """As `wait`, for an event loop."""
-        loop = asyncio.get_running_loop()
-        finished = asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(finished.set)
-
-        self._on_finished = wake
-        self._sealed = True
-        if self._reported < self._sent:
-            try:
-                await asyncio.wait_for(finished.wait(), timeout_seconds)
-            except TimeoutError as error:
-                raise KafkaUnavailableError(f"{self._sent - self._reported} messages not acknowledged") from error
-        self._raise_on_error()
-
-    def _raise_on_error(self) -> None:
         if self._error is not None:
             raise KafkaUnavailableError(self._error)
 
@@ -181,12 +153,7 @@ class Outbox:
             self._error = f"produce to {message.topic()}: {error.str()}"
         self._reported += 1
         if self._sealed and self._reported == self._sent:
-            self._on_finished()
-
-    def _on_tracked_report(self, error: Any, message: Message) -> None:
-        if error is None:
-            self.last_offset = message.offset()
-        self._on_report(error, message)
+            self._finished.set()
 
 
 def admin_client(settings: KafkaSettings, client_id: str) -> AdminClient:

@@ -175,7 +175,7 @@ class BatchApplication(faust.App):
 
 
 def create_application(settings: Settings, *, table_partitions: int) -> BatchApplication:
-    """The application; see ../shared design notes in docs/adr/0002 for each setting."""
+    """The application on the settings of this process; docs/adr/0002 says why each is as it is."""
     processors = settings.processors
     app = BatchApplication(
         processors.group_id,
