@@ -4,6 +4,7 @@ import os
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -17,11 +18,10 @@ from hookline.errors import StartInterruptedError, UsageError
 from hookline.readiness import await_ready
 from hookline.ready_file import ReadyFile
 from hookline.role_process import start_role_process, stop_leftover_roles
-from hookline.roles import SHARED
 from hookline.seed import register_webhook, seed_demo
 from hookline.services import SERVERS, Services, embedded_services, external_services
 from hookline.stack_folder import StackFolder
-from hookline.stack_ports import reserve_ports
+from hookline.stack_ports import HEALTH_PURPOSES, reserve_ports
 from hookline.supervisor import Say, Supervisor
 from infra.clickhouse import ClickHouse
 from infra.clickhouse import migrate as migrate_clickhouse
@@ -32,7 +32,8 @@ from infra.settings import ClickHouseSettings, Settings
 from infra.topics import apply_topics
 from schemas.webhooks import WebhookConfig
 
-PROCESSES: tuple[tuple[str, ...], ...] = (SHARED, ("processors",), ("ingress",))
+# Actions are alone because analytics holds the interpreter while it builds rows, and tickets would wait for it.
+PROCESSES: tuple[tuple[str, ...], ...] = (("analytics", "management"), ("actions",), ("processors",), ("ingress",))
 READY_SECONDS_MAX = 120.0
 _STOP_SECONDS = 8.0
 _INGRESS_DRAIN_SECONDS = "3"
@@ -93,7 +94,7 @@ class Stack:
         self._remove_ready_files()
         for pid in stop_leftover_roles(self._folder):
             self._say(f"stopped process {pid}, left over from an earlier run")
-        asked = {"ingress": self._options.ingress_port, "management": self._options.management_port, "processors": None}
+        asked = {"ingress": self._options.ingress_port, "management": self._options.management_port}
         self._ports = reserve_ports(asked, self._folder.ports_file, self._held)
         services = self._start_services()
         self._go_on()
@@ -159,13 +160,8 @@ class Stack:
     def _start_roles(self, setup: _Setup) -> None:
         environment = self._role_environment(setup.settings)
         for roles in PROCESSES:
-            child = start_role_process(self._folder, roles, environment)
-            self._supervisor.adopt(
-                roles,
-                lambda roles=roles: start_role_process(self._folder, roles, environment),  # type: ignore[misc]
-                child,
-                stop_seconds=_STOP_SECONDS,
-            )
+            start = partial(start_role_process, self._folder, roles, environment | self._health_port(roles))
+            self._supervisor.adopt(roles, start, start(), stop_seconds=_STOP_SECONDS)
         self._say("roles: starting")
         await_ready(self._ready_urls(), timeout_seconds=READY_SECONDS_MAX, check_alive=self._require_alive)
 
@@ -194,14 +190,18 @@ class Stack:
             "HOOKLINE_INGRESS__WORKERS": str(workers),
             "HOOKLINE_INGRESS__SHUTDOWN_TIMEOUT_SECONDS": _INGRESS_DRAIN_SECONDS,
             "HOOKLINE_MANAGEMENT__PORT": str(self._ports["management"]),
-            "HOOKLINE_HEALTH__PORT": str(self._ports["processors"]),
         }
         if settings.master_key_file is not None:
             environment["HOOKLINE_MASTER_KEY_FILE"] = str(settings.master_key_file)
         return environment
 
+    def _health_port(self, roles: tuple[str, ...]) -> dict[str, str]:
+        """For a process without an HTTP interface of its own."""
+        [role] = roles if roles[0] in HEALTH_PURPOSES else [None]
+        return {} if role is None else {"HOOKLINE_HEALTH__PORT": str(self._ports[role])}
+
     def _url(self, purpose: str) -> str:
-        section = getattr(self._settings, "health" if purpose == "processors" else purpose)
+        section = getattr(self._settings, "health" if purpose in HEALTH_PURPOSES else purpose)
         return f"http://{section.host}:{self._ports[purpose]}"
 
     def _ready_urls(self) -> dict[str, str]:

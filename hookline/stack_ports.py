@@ -17,8 +17,10 @@ from hookline.embedded.errors import DataFolderInUse, PortInUse
 from hookline.embedded.lock import FolderLock, lock_folder
 from hookline.stack_folder import read_if_there, write_atomically
 
-PURPOSES = ("ingress", "management", "processors")
-PREFERRED = {"ingress": 8080, "management": 8081, "processors": 8082}
+#: Processes that listen only to say how they are.
+HEALTH_PURPOSES = ("processors", "actions")
+PURPOSES = ("ingress", "management", *HEALTH_PURPOSES)
+PREFERRED = {"ingress": 8080, "management": 8081, "processors": 8082, "actions": 8083}
 _ATTEMPTS_MAX = 50
 
 

@@ -16,7 +16,7 @@ from infra.log import get_logger
 from infra.settings import ProcessorSettings
 from infra.topics import ACTIONS, RECORDED, RELEASED, REQUEST_DEAD_LETTERS
 from processors.core.body import as_json_text
-from processors.core.dedupe import Entry, Verdict, decide, decode_entry
+from processors.core.dedupe import Entry, Verdict, decide, decode_entry, ends_at_us
 from processors.core.outputs import RecordOrigin, action_request, delivery_record
 from processors.errors import RecordRefusedError
 from processors.host.lease import Batch
@@ -85,8 +85,7 @@ class RequestPipeline:
         limit = self._settings.expiry_slice_keys
         entries = table.scan(self._sweep_after.get(table.partition, b""), limit)
         for key, value in entries:
-            current = table.get(key)
-            if current == value and _ended(value, horizon):
+            if _ended(value, horizon) and table.get(key) == value:
                 writes.delete(key)
         self._sweep_after[table.partition] = entries[-1][0] if len(entries) == limit else b""
         metrics.PROCESSORS_DEDUPE_EXPIRED.inc(len(writes.changes))
@@ -311,6 +310,6 @@ def _loads(text: str) -> dict[str, Any]:
 
 def _ended(value: bytes, horizon_us: int) -> bool:
     try:
-        return decode_entry(value).ends_at_us < horizon_us
+        return ends_at_us(value) < horizon_us
     except ValueError:
         return False

@@ -41,7 +41,7 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> bool:
     stack = DemoStack(folder, keep=keep)
     try:
         with steps.step("starting the stack", done="stack is ready") as step:
-            step.detail = "Kafka, Postgres, ClickHouse, five roles in three processes"
+            step.detail = "Kafka, Postgres, ClickHouse, five roles in four processes"
             ready = stack.await_ready(step.show)
         sent, evidence = _send_and_settle(ready, steps)
         balance = draw_balance(sent, evidence)

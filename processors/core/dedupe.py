@@ -3,10 +3,10 @@
 import struct
 from enum import Enum
 from typing import NamedTuple
-from uuid import UUID
 
 _MICROSECONDS = 1_000_000
 _LAYOUT = struct.Struct(">BQIBIQ8s16s")
+_WINDOW_LAYOUT = struct.Struct(">xQI")
 _VERSION = 1
 INCARNATION_BYTES = 8
 
@@ -47,18 +47,26 @@ class Entry(NamedTuple):
             bytes.fromhex(self.delivery_id.replace("-", "")),
         )
 
-    @property
-    def ends_at_us(self) -> int:
-        """When the window it was stored with ends."""
-        return self.received_at_us + self.window_seconds * _MICROSECONDS
-
 
 def decode_entry(value: bytes) -> Entry:
     """The entry of `value`. Raises ValueError on a form this release does not know."""
+    _require_known(value)
+    _, received_at, window, lane, partition, offset, incarnation, delivery = _LAYOUT.unpack(value)
+    digits = delivery.hex()
+    delivery_id = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return Entry(received_at, window, lane, partition, offset, incarnation, delivery_id)
+
+
+def ends_at_us(value: bytes) -> int:
+    """When the window that an encoded entry was stored with ends. Raises ValueError as `decode_entry` does."""
+    _require_known(value)
+    received_at_us, window_seconds = _WINDOW_LAYOUT.unpack_from(value)
+    return int(received_at_us + window_seconds * _MICROSECONDS)
+
+
+def _require_known(value: bytes) -> None:
     if len(value) != _LAYOUT.size or value[0] != _VERSION:
         raise ValueError(f"dedupe entry of {len(value)} bytes, version {value[:1].hex() or 'none'}, is not known")
-    _, received_at, window, lane, partition, offset, incarnation, delivery = _LAYOUT.unpack(value)
-    return Entry(received_at, window, lane, partition, offset, incarnation, str(UUID(bytes=delivery)))
 
 
 def decide(stored: Entry | None, candidate: Entry) -> Verdict:

@@ -7,9 +7,10 @@ next group, so that a flush never waits for messages produced after it began.
 """
 
 import asyncio
-import queue
-import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
@@ -22,12 +23,14 @@ _FULL_QUEUE_POLL_SECONDS = 0.05
 _STOP_SECONDS = 5.0
 _ANY_PARTITION = -1
 
+_Message = tuple[str, bytes | None, bytes | None, int, Headers | None]
+
 
 @dataclass(slots=True)
 class Outputs:
     """What one batch produces, in order."""
 
-    messages: list[tuple[str, bytes | None, bytes | None, int, Headers | None]] = field(default_factory=list)
+    messages: list[_Message] = field(default_factory=list)
 
     def send(self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Add a message; its key chooses the partition."""
@@ -38,11 +41,15 @@ class Outputs:
         self.messages.append((topic, value, key, partition, None))
 
 
-_Job = tuple[Outputs, "asyncio.Future[None]", asyncio.AbstractEventLoop]
+_Job = tuple[Outputs, "asyncio.Future[None]"]
 
 
 class Publisher:
-    """A producer on a thread of its own. After a failure the messages around it are in doubt: end the process."""
+    """A producer that belongs to the event loop's thread; only the waiting of a flush happens on another.
+
+    Producing on a thread of its own would make it and the loop take the interpreter lock from each other, message by
+    message. After a failure the messages around it are in doubt: end the process.
+    """
 
     def __init__(self, settings: KafkaSettings, *, client_id: str, ack_timeout_seconds: float) -> None:
         self._error: str | None = None
@@ -57,9 +64,9 @@ class Publisher:
                 "error_cb": self._on_error,
             }
         )
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._publish_forever, name=f"{client_id}-publisher", daemon=True)
-        self._thread.start()
+        self._waiting: list[_Job] = []
+        self._flushing = False
+        self._flusher = ThreadPoolExecutor(1, thread_name_prefix=f"{client_id}-flush")
 
     @property
     def fatal_error(self) -> str | None:
@@ -70,56 +77,67 @@ class Publisher:
         """Produce everything; returns when all of it is acknowledged. Raises KafkaUnavailableError otherwise."""
         if not outputs.messages:
             return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._jobs.put((outputs, done, loop))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((outputs, done))
+        if not self._flushing:
+            self._begin_group()
         await done
 
     def close(self) -> int:
         """Finish what was submitted; returns how many messages were left unacknowledged."""
-        self._jobs.put(None)
-        self._thread.join(_STOP_SECONDS)
-        return len(self._producer)
+        left = int(self._producer.flush(_STOP_SECONDS))
+        self._flusher.shutdown(wait=False)
+        return left
 
-    def _publish_forever(self) -> None:
-        while True:
-            group = self._next_group()
-            self._publish([job for job in group if job is not None])
-            if None in group:
-                return
-
-    def _next_group(self) -> list[_Job | None]:
-        group = [self._jobs.get()]
-        while True:
-            try:
-                group.append(self._jobs.get_nowait())
-            except queue.Empty:
-                return group
-
-    def _publish(self, jobs: list[_Job]) -> None:
-        if not jobs:
-            return
+    def _begin_group(self) -> None:
+        """Produce everything that waits, then flush on the other thread."""
+        group, self._waiting = self._waiting, []
+        messages = (message for outputs, _ in group for message in outputs.messages)
+        self._flushing = True
         try:
-            for outputs, _, _ in jobs:
-                self._produce(outputs)
-            left = self._producer.flush(self._ack_timeout_seconds + 1)
-            error = self._error or (f"{left} messages not acknowledged in time" if left else None)
+            rest = self._produce(messages)
         except KafkaException as failure:
-            error = failure.args[0].str()
-        jobs[0][2].call_soon_threadsafe(_resolve, [done for _, done, _ in jobs], error)
+            self._end_group(group, failure.args[0].str())
+            return
+        flushed = asyncio.get_running_loop().run_in_executor(self._flusher, self._flush, rest)
+        flushed.add_done_callback(lambda answer: self._end_group(group, _answer_of(answer)))
 
-    def _produce(self, outputs: Outputs) -> None:
+    def _end_group(self, group: list[_Job], error: str | None) -> None:
+        self._flushing = False
+        for _, done in group:
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(KafkaUnavailableError(error))
+        if self._waiting:
+            self._begin_group()
+
+    def _produce(self, messages: Iterator[_Message]) -> Iterator[_Message]:
+        """Produce while the local queue has room; what is left goes on where waiting for room blocks nobody."""
         produce = self._producer.produce
-        for topic, value, key, partition, headers in outputs.messages:
-            while True:
-                try:
-                    if headers is None:
-                        produce(topic, value, key, partition)
-                    else:
-                        produce(topic, value, key, partition, headers=headers)
-                    break
-                except BufferError:
-                    self._producer.poll(_FULL_QUEUE_POLL_SECONDS)
+        for message in messages:
+            topic, value, key, partition, headers = message
+            try:
+                if headers is None:
+                    produce(topic, value, key, partition)
+                else:
+                    produce(topic, value, key, partition, headers=headers)
+            except BufferError:
+                return chain((message,), messages)
+        return iter(())
+
+    def _flush(self, rest: Iterator[_Message]) -> str | None:
+        """Runs on the flush thread: why the group is not acknowledged as a whole; None: it is."""
+        try:
+            while (first := next(rest, None)) is not None:
+                self._producer.poll(_FULL_QUEUE_POLL_SECONDS)
+                rest = self._produce(chain((first,), rest))
+        except KafkaException as failure:
+            return str(failure.args[0].str())
+        left = self._producer.flush(self._ack_timeout_seconds + 1)
+        return self._error or (f"{left} messages not acknowledged in time" if left else None)
 
     def _on_failure(self, error: Any, message: Message) -> None:
         if error is not None:
@@ -130,11 +148,6 @@ class Publisher:
             self._fatal = str(error.str())
 
 
-def _resolve(futures: "list[asyncio.Future[None]]", error: str | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(KafkaUnavailableError(error))
+def _answer_of(flushed: "asyncio.Future[str | None]") -> str | None:
+    fault = flushed.exception()
+    return flushed.result() if fault is None else f"{type(fault).__name__}: {fault}"

@@ -75,7 +75,7 @@ def _run_kills(folder: Path, seed: int) -> None:
         killed = _kill_at_random(stack, random.Random(seed), _KILLS)
         senders.stop()
         eventually(lambda: _pid(stack, "ingress"), timeout_seconds=60, what="everything to run again")
-        await_settled(stack)
+        await_settled(stack, senders.answered)
         print(stack.output())  # noqa: T201  # shown when it fails
         assert len(killed) == _KILLS
         _assert_exact(take_ledger(stack, senders), senders)
@@ -113,7 +113,7 @@ def test_a_broker_that_stands_still_costs_503s_and_no_accepted_request(folder: P
             lambda: senders.statuses[200] > accepted + 300, timeout_seconds=60, what="requests to be accepted again"
         )
         senders.stop()
-        await_settled(stack)
+        await_settled(stack, senders.answered)
         assert senders.statuses[503] > 0
         assert grown < 100 * 2**20
         _assert_exact(take_ledger(stack, senders), senders)

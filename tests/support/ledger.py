@@ -52,8 +52,11 @@ class Ledger:
         )
 
 
-def await_settled(stack: RunningStack, *, timeout_seconds: float = 240.0) -> None:
-    """Until no delivery is pending, twice in a row with the same total."""
+def await_settled(stack: RunningStack, accepted: int, *, timeout_seconds: float = 240.0) -> None:
+    """Until the log holds at least the ``accepted`` deliveries, none of them pending, and stays so for three looks.
+
+    Without the count a stack whose consumers have not come back yet would look settled.
+    """
     seen: list[tuple[int, int]] = []
 
     def settled() -> bool:
@@ -65,9 +68,9 @@ def await_settled(stack: RunningStack, *, timeout_seconds: float = 240.0) -> Non
         except (FileNotFoundError, httpx.HTTPError):  # something is still being started again
             return False
         seen.append((total, pending))
-        return len(seen) > 2 and seen[-1] == seen[-2] == seen[-3] and pending == 0 and total > 0
+        return len(seen) > 2 and seen[-1] == seen[-2] == seen[-3] and pending == 0 and total >= accepted
 
-    eventually(settled, timeout_seconds=timeout_seconds, what="every delivery to have an outcome")
+    eventually(settled, timeout_seconds=timeout_seconds, what=f"{accepted} deliveries to have an outcome")
 
 
 def take_ledger(stack: RunningStack, senders: Senders) -> Ledger:

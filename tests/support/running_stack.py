@@ -76,7 +76,7 @@ class RunningStack:
 
     def is_ready(self, role: str) -> bool:
         """What the process of a role says of itself (a server of the stack has no such page: True)."""
-        name = "management" if role in ("actions", "analytics") else role
+        name = "management" if role == "analytics" else role
         url = self.ready.ready_urls.get(name)
         try:
             return url is None or httpx.get(url, timeout=5, trust_env=False).status_code == 200

@@ -34,6 +34,11 @@ class Senders:
         self._lock = threading.Lock()
         self._running: list[threading.Thread] = []
 
+    @property
+    def answered(self) -> int:
+        """Requests answered 200 with a delivery id so far."""
+        return sum(len(deliveries) for deliveries in self.accepted.values())
+
     def start(self) -> None:
         """Begin to send."""
         for number in range(self.threads):
