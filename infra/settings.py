@@ -18,7 +18,7 @@ class KafkaSettings(_Section):
 
     bootstrap: str = "127.0.0.1:9092"
     properties: dict[str, str] = Field(default_factory=dict)
-    request_partitions: int = Field(default=8, ge=1, le=512)
+    request_partitions: int = Field(default=4, ge=1, le=512)
     replication_factor: int = Field(default=1, ge=1, le=5)
 
 

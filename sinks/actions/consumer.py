@@ -34,6 +34,8 @@ from sinks.actions.messages import dead_letter_message, delivery_message, releas
 
 CLIENT_ID = "hookline-actions"
 _CONNECTION_WAIT_SECONDS = 3.0
+# As many bytes as a batch of some size, so that the broker is not asked for every record by itself.
+_FETCH_BYTES_MIN = 65_536
 _IDLE_POLL_SECONDS = 0.1
 _BACKOFF_SECONDS_MIN, _BACKOFF_SECONDS_MAX = 0.1, 5.0
 _OBSERVE_INTERVAL_SECONDS = 1.0
@@ -77,6 +79,8 @@ class ActionConsumer:
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": int(settings.actions.session_timeout_seconds * 1_000),
             "error_cb": self._on_error,
+            "fetch.min.bytes": _FETCH_BYTES_MIN,
+            "fetch.wait.max.ms": settings.actions.batch_wait_milliseconds,
         }
         self._consumer = Consumer(properties)
 

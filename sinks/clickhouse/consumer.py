@@ -39,6 +39,8 @@ _LOOKUP_SECONDS = 10.0
 _RETRY_WAIT_SECONDS_FIRST = 0.2
 _RECORD_OVERHEAD_BYTES = 600
 _LOCAL_QUEUE_KILOBYTES = 32_768
+_FETCH_BYTES_MIN = 1_048_576
+_FETCH_WAIT_MILLISECONDS = 500
 
 Build = Callable[[Sequence[Message], Source], list[Rows]]
 Buffer = PartitionBuffer[Message]
@@ -114,6 +116,9 @@ class RangeConsumer:
             "session.timeout.ms": int(self._analytics.session_timeout_seconds * 1_000),
             "heartbeat.interval.ms": int(self._analytics.session_timeout_seconds * 1_000 / 5),
             "queued.max.messages.kbytes": _LOCAL_QUEUE_KILOBYTES,
+            # Rows wait for seconds anyway; an answer per record would be a request per record to the broker.
+            "fetch.min.bytes": _FETCH_BYTES_MIN,
+            "fetch.wait.max.ms": _FETCH_WAIT_MILLISECONDS,
         }
 
     def _step(self) -> None:

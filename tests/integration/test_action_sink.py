@@ -86,7 +86,7 @@ class Stage:
         properties = consumer_properties(self.settings.kafka, "test", self.settings.actions.group_id)
         consumer = Consumer(properties)
         try:
-            partitions = [TopicPartition(ACTIONS, number) for number in range(8)]
+            partitions = [TopicPartition(ACTIONS, number) for number in range(4)]
             return sum(max(p.offset, 0) for p in consumer.committed(partitions, timeout=10))
         finally:
             consumer.close()
@@ -199,7 +199,7 @@ def test_requests_become_tickets_and_outcomes_with_their_trace(stage: Stage) -> 
 
 def test_a_failure_releases_its_key_in_the_requests_partition(stage: Stage) -> None:
     key = uuid4().hex
-    origin = {"topic": "webhooks.request.received.v1", "partition": 5, "offset": 7, "incarnation": "i"}
+    origin = {"topic": "webhooks.request.received.v1", "partition": 3, "offset": 7, "incarnation": "i"}
     failing = stage.base.request({"title": None}, release_key=key, origin=origin)
     keyless = stage.base.request({"title": None}, release_key=None)
     stage.send(failing, keyless)
@@ -210,7 +210,7 @@ def test_a_failure_releases_its_key_in_the_requests_partition(stage: Stage) -> N
     assert record.dispatch_status == "failed"
     assert record.error is not None
     assert (record.error.code, record.error.path) == ("VALIDATION_ERROR", "field_mapping.title")
-    assert (release.key(), release.partition()) == (bytes.fromhex(key), 5)
+    assert (release.key(), release.partition()) == (bytes.fromhex(key), 3)
     released = KeyReleased.model_validate_json(release.value() or b"")
     assert (released.delivery_id, released.reason) == (failing["delivery_id"], "VALIDATION_ERROR")
 
@@ -302,9 +302,9 @@ def test_sinks_that_join_and_leave_share_the_work_and_nothing_is_done_twice(stag
         with stage.role() as second:
             stage.send(*requests[600:])
             eventually(
-                lambda: first.health().details["partitions"] == second.health().details["partitions"] == 4,
+                lambda: first.health().details["partitions"] == second.health().details["partitions"] == 2,
                 timeout_seconds=WAIT_SECONDS,
-                what="four partitions each",
+                what="two partitions each",
             )
             stage.send(*(stage.base.request() for _ in range(200)))
         outcomes = stage.outcomes(1_400)
