@@ -1,8 +1,9 @@
 """A measurement gives its figures or a reason, ends in time, and leaves no process behind."""
 
 import os
+import signal
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -41,12 +42,19 @@ def test_a_measurement_gives_the_object_it_printed_last_and_what_it_left_running
     assert is_gone(tmp_path / "pid")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As `python -m bench` has it: a shell's `&` lets pytest ignore SIGINT, and a measurement would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_one_that_is_not_done_in_time_may_stop_in_order_and_then_nothing_is_left(tmp_path: Path) -> None:
-    began = time.monotonic()
-    with pytest.raises(MeasurementError, match="not done after 2 s"):
-        run_measurement(command(tmp_path / "pid", "hang"), timeout_seconds=2)
-    assert time.monotonic() - began < 20
-    assert (tmp_path / "pid.stopped").exists()
+    with pytest.raises(MeasurementError, match="not done after 3 s"):
+        run_measurement(command(tmp_path / "pid", "hang"), timeout_seconds=3)
+    assert (tmp_path / "pid.stopped").exists(), "it was killed, not asked"
     assert is_gone(tmp_path / "pid")
 
 
