@@ -22,6 +22,8 @@ _PROBE_TIMEOUT_SECONDS = 2.0
 # Reports come before our own deadline where the broker can be heard; the deadline itself does not depend on them.
 _DELIVERY_SHARE = 0.9
 _UNAWAITED_MAX = 1_000
+_PURGE_POLLS_MAX = 20
+_PURGE_POLL_SECONDS = 0.05
 _log = get_logger(__name__)
 
 
@@ -137,7 +139,7 @@ class AckBridge:
 
     def tick(self) -> None:
         """Serve callbacks, expire what waited too long, replace a broken producer, look for a broker that was away."""
-        self._producer.poll(0)
+        self._poll(self._producer)
         now = self._loop.time()
         for pending in list(self.waiting):
             if pending.deadline > now:
@@ -152,18 +154,27 @@ class AckBridge:
             self._loop.run_in_executor(None, self._probe, self._producer).add_done_callback(self._on_probed)
 
     async def close(self, timeout_seconds: float) -> int:
-        """Wait for what is in flight, flush; returns how many messages were left unacknowledged."""
+        """Wait for what is in flight; returns how many messages were left unacknowledged."""
         until = self._loop.time() + timeout_seconds
-        while self.in_flight_requests and self._loop.time() < until:
+        while len(self._producer) and self._loop.time() < until:
             await asyncio.sleep(_POLL_SECONDS)
-            self._producer.poll(0)
-        left = int(self._producer.flush(max(0.1, until - self._loop.time())))
+            self._poll(self._producer)
         for pending in list(self.waiting):
             pending.give_up()
-        return left
+        return len(self._producer)
+
+    def _poll(self, producer: Producer, timeout_seconds: float = 0.0) -> None:
+        """Run the callbacks that are due. A fatal error is raised here: confluent-kafka keeps it from `error_cb`.
+
+        Never `flush`: what that raises for a fatal error is no exception, and no `except` with a type catches it.
+        """
+        try:
+            producer.poll(timeout_seconds)
+        except KafkaException as error:
+            self._note(error.args[0])
 
     def _pump(self) -> None:
-        self._producer.poll(0)
+        self._poll(self._producer)
         if self.in_flight_requests:
             self._loop.call_later(_POLL_SECONDS, self._pump)
         else:
@@ -186,18 +197,27 @@ class AckBridge:
         )
 
     def _note(self, error: KafkaError) -> None:
-        """Called by librdkafka inside `poll`, and with what `produce` raised; acting on it is left to `tick`."""
-        if error.fatal():
+        """What `poll` and `produce` raised, and what librdkafka tells inside `poll`; acting on it is left to `tick`.
+
+        After a fatal error `produce` raises _FATAL, which does not call itself fatal.
+        """
+        if error.fatal() or error.code() == KafkaError._FATAL:
             self._fatal = error.str()
+            self.away = f"broker: {self._fatal}"
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.away = "broker: all connections are down"
 
     def _replace_producer(self) -> None:
-        _log.error("ingress.producer.replaced", error=self._fatal, in_flight=self.in_flight_requests)
-        metrics.INGRESS_PRODUCERS_REPLACED.inc()
-        old, self._producer = self._producer, self._new_producer()
+        """Everything in flight is reported as failed first, so nothing waits for a producer that is gone."""
+        old, in_flight = self._producer, self.in_flight_requests
         old.purge()
-        old.flush(1.0)
+        for _ in range(_PURGE_POLLS_MAX):
+            if not len(old):
+                break
+            self._poll(old, _PURGE_POLL_SECONDS)
+        _log.error("ingress.producer.replaced", error=self._fatal, in_flight=in_flight)
+        metrics.INGRESS_PRODUCERS_REPLACED.inc()
+        self._producer = self._new_producer()
         self.away = f"broker: new producer after {self._fatal}"
         self._fatal = None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hookline.embedded import jars, ports
 from hookline.embedded.errors import RuntimeMissing
-from hookline.embedded.kafka import java_environment, java_program
+from hookline.embedded.java import java_environment, java_program
 
 PYTHON_MINIMUM = (3, 11)
 DISK_FREE_BYTES_MINIMUM = 2 * 1024**3

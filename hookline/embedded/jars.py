@@ -71,7 +71,7 @@ def cache_folder() -> Path:
 
 
 def jars_folder(cache: Path, lock_text: str) -> Path:
-    """Where the jars of this very lock file live: nothing else lies there, so `folder/*` is a class path."""
+    """Where the jars of this very lock file live: no other jar lies there, so `folder/*` is a class path."""
     return cache / "kafka-jars" / hashlib.sha256(lock_text.encode("utf-8")).hexdigest()[:16]
 
 

@@ -78,8 +78,12 @@ class Stage:
         return eventually(enough, timeout_seconds=WAIT_SECONDS, what=f"outcomes of {at_least} deliveries") or {}
 
     def end_of(self, topic: str) -> int:
-        """How many records the topic has ever got."""
-        return sum(partition.offset for partition in end_offsets(self.consumer)[topic])
+        """How many records the topic has ever got. Asked elsewhere: `consumer` answers only between two fetches."""
+        consumer = Consumer(consumer_properties(self.settings.kafka, "test", "none"))
+        try:
+            return sum(partition.offset for partition in end_offsets(consumer)[topic])
+        finally:
+            consumer.close()
 
     def committed(self) -> int:
         """How many records the group has committed since the test began."""
@@ -265,7 +269,7 @@ def test_killed_at_any_point_every_command_has_one_effect_and_an_outcome(stage: 
     failing = [stage.base.request({"title": None}) for _ in range(50)]
     before = stage.committed()
     stage.send(*requests, *failing)
-    for goal in (1, 300, 700, 1_100):
+    for goal in (1, 500, 1_000):
         with stage.process() as process:
             eventually(lambda: stage.base.count("tickets") >= goal, timeout_seconds=WAIT_SECONDS, what=f"{goal}")  # noqa: B023
             process.kill()

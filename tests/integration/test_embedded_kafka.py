@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from hookline.embedded import kafka as kafka_module
 from hookline.embedded.errors import ChildDidNotStart, DataFolderCorrupt, DataFolderForeign, DataFolderInUse, PortInUse
-from hookline.embedded.kafka import KafkaBroker, start_kafka
+from hookline.embedded.jars import ensure_kafka_jars
+from hookline.embedded.java import class_archive, class_path_options, java_program
+from hookline.embedded.kafka import CLASS_LIST, KafkaBroker, start_kafka
 from tests.support.processes import await_gone, is_gone, mentioning, next_line, parent_of, python_process
 from tests.support.wait import eventually
 
@@ -218,3 +221,29 @@ def test_topics_are_never_made_by_asking_for_them(kafka: KafkaBroker) -> None:
     consumer.close()
     topics = AdminClient({"bootstrap.servers": kafka.bootstrap}).list_topics(timeout=10).topics
     assert "embedded.topic.imagined.v1" not in topics
+
+
+def test_the_first_start_makes_an_archive_of_classes_and_a_damaged_one_keeps_nothing_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jars, cache = ensure_kafka_jars(), tmp_path / "cache"
+    own = cache / jars.parent.name / jars.name
+    shutil.copytree(jars, own, ignore=shutil.ignore_patterns("*.jsa"))
+    monkeypatch.setenv("HOOKLINE_CACHE_DIR", str(cache))
+    assert "SharedArchiveFile" not in " ".join(class_path_options(own))
+    with start_kafka(tmp_path / "first") as broker:
+        assert not (broker.data_dir / CLASS_LIST).exists()
+    archive = class_archive(own)
+    assert archive.stat().st_size > 2**20
+    assert f"-XX:SharedArchiveFile={archive}" in class_path_options(own)
+    said = subprocess.run(
+        [str(java_program()), "-Xshare:on", "-Xlog:class+load", *class_path_options(own), "kafka.Kafka"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "kafka.Kafka$ source: shared objects file" in said.stdout
+    archive.write_bytes(b"no archive")
+    with start_kafka(tmp_path / "second") as broker:
+        assert broker.alive()
