@@ -163,15 +163,27 @@ class BatchHost:
     async def _complete(
         self, batch: Batch, outputs: Outputs, writes: TableWrites, previous: "asyncio.Task[None] | None"
     ) -> None:
-        """Await every output, then write the table, then let the position advance; in the order handed out."""
+        """Settle a batch, then let the position advance."""
         lease = batch.lease
+        await self._settle(lease, batch.table, (outputs, writes), previous)
+        if not lease.abandoned:
+            lease.finish(batch)
+        lease.release_slot()
+
+    async def _settle(
+        self,
+        lease: Lease,
+        table: PartitionTable,
+        decided: tuple[Outputs, TableWrites],
+        previous: "asyncio.Task[None] | None",
+    ) -> None:
+        """Await every output, then write the table; in the order handed out."""
+        outputs, writes = decided
         await self._publisher.publish(outputs)
         if previous is not None:
             await previous
         if not lease.abandoned:
-            batch.table.apply(writes)
-            lease.finish(batch)
-        lease.release_slot()
+            table.apply(writes)
 
     async def _keep_house(self) -> None:
         """Commit finished positions, sweep expired keys, watch for a stall."""
@@ -212,22 +224,8 @@ class BatchHost:
                 continue
             self._queue_changelog(table, writes, outputs)
             previous = lease.tails.get(table.partition)
-            completion = self._complete_sweep(lease, table, (outputs, writes), previous)
+            completion = self._settle(lease, table, (outputs, writes), previous)
             lease.tails[table.partition] = self._watched(completion, "sweep.not_completed")
-
-    async def _complete_sweep(
-        self,
-        lease: Lease,
-        table: PartitionTable,
-        swept: tuple[Outputs, TableWrites],
-        previous: "asyncio.Task[None] | None",
-    ) -> None:
-        outputs, writes = swept
-        await self._publisher.publish(outputs)
-        if previous is not None:
-            await previous
-        if not lease.abandoned:
-            table.apply(writes)
 
     def _watch(self, lease: Lease) -> None:
         lag = lease.reader_lag()
