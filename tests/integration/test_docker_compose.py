@@ -10,7 +10,6 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -18,9 +17,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from hookline.embedded import ports
-from hookline.embedded.doctor import docker_engine
+from tests.support.docker import COMPOSE_FILE
 
-FILE = Path(__file__).resolve().parents[2] / "docker-compose.kafka.yml"
 UP_SECONDS_MAX = 600
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(UP_SECONDS_MAX + 120)]
@@ -36,10 +34,7 @@ class Services:
 
 
 @pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    engine = docker_engine()
-    if not engine.ok:
-        pytest.skip(f"no Docker engine answers: {engine.detail}")
+def services(docker_engine: str) -> Iterator[Services]:
     docker = shutil.which("docker")
     assert docker is not None
     if subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode != 0:
@@ -54,7 +49,8 @@ def services() -> Iterator[Services]:
         "HOOKLINE_CLICKHOUSE_HTTP_PORT": str(running.clickhouse),
         "HOOKLINE_VALKEY_PORT": str(running.valkey),
     }
-    compose = [docker, "compose", "--file", str(FILE), "--project-name", f"hookline-test-{uuid.uuid4().hex[:8]}"]
+    project = f"hookline-test-{uuid.uuid4().hex[:8]}"
+    compose = [docker, "compose", "--file", str(COMPOSE_FILE), "--project-name", project]
     try:
         up = [*compose, "up", "--detach", "--wait", "--wait-timeout", str(UP_SECONDS_MAX)]
         done = subprocess.run(up, env=environment, capture_output=True, text=True, check=False)

@@ -9,7 +9,9 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -42,12 +44,19 @@ def postgres(stack_folder: Path) -> Iterator[PostgresServer]:
         yield server
 
 
+@contextmanager
+def new_database(server_dsn: str) -> Iterator[str]:
+    """The same login's DSN of a new, empty database of the server, dropped at the end."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield urlsplit(server_dsn)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def database_dsn(postgres: PostgresServer) -> Iterator[str]:
-    """A superuser's DSN of a new, empty database, dropped after the test."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield postgres.dsn_of(name)
-    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """A superuser's DSN of a database for one test."""
+    with new_database(postgres.dsn) as dsn:
+        yield dsn
