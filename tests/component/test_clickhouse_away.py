@@ -1,0 +1,53 @@
+"""A ClickHouse server that cannot be used, over HTTP: every way of being away is the same error of ours."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from hookline.embedded.ports import pick_free
+from infra.clickhouse import ClickHouse
+from infra.errors import ClickHouseUnavailableError
+from infra.settings import ClickHouseSettings
+
+
+def client_of(port: int) -> ClickHouse:
+    members = {"connect_timeout_seconds": 1.0, "request_timeout_seconds": 1.0}
+    return ClickHouse(ClickHouseSettings.model_validate({"dsn": f"clickhouse://u:p@127.0.0.1:{port}/d", **members}))
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def test_where_nothing_listens() -> None:
+    with pytest.raises(ClickHouseUnavailableError):
+        client_of(pick_free(1)[0]).ping()
+
+
+def test_where_something_listens_and_never_answers(listener: socket.socket) -> None:
+    with pytest.raises(ClickHouseUnavailableError):
+        client_of(listener.getsockname()[1]).ping()
+
+
+def test_where_the_connection_ends_instead_of_an_answer(listener: socket.socket) -> None:
+    def hang_up() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.recv(1)
+                connection.close()
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    try:
+        with pytest.raises(ClickHouseUnavailableError):
+            client_of(listener.getsockname()[1]).ping()
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+    assert not thread.is_alive()
