@@ -5,11 +5,23 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import jlens
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from infra.jsonata import ENGINES, SOURCE_LENGTH_MAX, InputError, JsonataError, Limits, compile_expression
+from infra.jsonata import (
+    ARRAY_ITEMS_MAX,
+    ENGINES,
+    SOURCE_LENGTH_MAX,
+    InputError,
+    JsonataError,
+    Limits,
+    compile_expression,
+)
 
 BY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
 TIGHT = Limits(timeout_seconds=0.05, depth_max=200, result_bytes_max=10_000)
@@ -146,3 +158,84 @@ def test_numbers_in_jlens_are_doubles_as_jsonata_says() -> None:
     """Two ids of 64 bits may come out the same: a sender's big numbers are safe as strings only (README, limits)."""
     assert evaluate("jlens", "id", '{"id": 9007199254740993}') == "9007199254740992"
     assert evaluate("jlens", "id", '{"id": "9007199254740993"}') == '"9007199254740993"'
+
+
+def _raw(source: str, body: str) -> str | None:
+    """What jlens alone gives. In parentheses, as the fields of a mapping stand: those take a layer off one result."""
+    return jlens.Expression(f"({source})").evaluate_json(body)
+
+
+NUMBERED = ",".join(f'{{"a":{number}}}' for number in range(20_000))
+NAMED = ",".join(f'"k{number}":1' for number in range(30_000))
+
+
+@pytest.mark.parametrize(
+    ("source", "body"),
+    [
+        ("$count($distinct($))", f"[{NUMBERED}]"),
+        ("$eval('$count($dis' & 'tinct($))')", f"[{NUMBERED}]"),
+        ("$count($keys($))", f"{{{NAMED}}}"),
+        ("$count($keys($))", "[{" + NAMED.replace(",", "},{") + "}]"),
+        ("$formatNumber(1, $pad('0', 100000, '0,'))", "{}"),
+        ("$formatInteger(1, $pad('0', 300000, ',0'))", "{}"),
+    ],
+)
+def test_jlens_is_not_stalled_by_a_builtin_that_compares_each_with_each(source: str, body: str) -> None:
+    expression = compile_expression(source)
+    started = time.thread_time()
+    with suppress(JsonataError):  # whether by a result or at a limit: it has ended
+        assert expression.evaluate(body, None, now_ms=0, seed=0) in {"20000", "30000"}
+    assert time.thread_time() - started < 1.0
+
+
+def test_distinct_of_too_many_items_is_refused() -> None:
+    with pytest.raises(JsonataError) as caught:
+        evaluate("jlens", "$count($distinct($))", "[" + "0," * ARRAY_ITEMS_MAX + "0]")
+    assert caught.value.code == "U1001"
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, 1.0, 2e19, 1e300, "1", "", "é"])
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner), max_leaves=3
+)
+GUARDED = ["$distinct($)", "$distinct($.a)", "[$distinct($)]", "{'k': $distinct($)}", "$keys($)", "$.$keys()"]
+
+
+@pytest.mark.parametrize("source", GUARDED)
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(values=st.lists(VALUES, min_size=1, max_size=12))
+def test_a_guarded_function_gives_what_the_builtin_gives(source: str, values: list[Any]) -> None:
+    for body in (json.dumps(values), json.dumps(values * 40), json.dumps(values[:1] * 40)):
+        assert evaluate("jlens", source, body) == _raw(source, body)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "$formatNumber(1.5, '0.00')",
+        "$formatNumber(-1, '0', {'minus-sign': 'm'})",
+        "$formatNumber(absent, '0')",
+        "[1, 2].$formatInteger('00')",
+        "$map([1, 2], $formatInteger(?, 'w'))",
+        "$keys($merge([1..40].{$string($): 1}))",
+        "$map([{'a': 1}], $keys) /* $distinct */",
+        "$distinct(null)",
+    ],
+)
+def test_a_guard_changes_no_result(source: str) -> None:
+    assert evaluate("jlens", source) == _raw(source, "{}")
+
+
+@pytest.mark.parametrize("source", ["$distinct()", "1 + $keys(1, 2)", "'a' & $formatNumber('x', '0')"])
+def test_a_guard_moves_no_position(source: str) -> None:
+    with pytest.raises(jlens.JlensError) as expected:
+        jlens.Expression(source).evaluate_json("{}")
+    with pytest.raises(JsonataError) as caught:
+        evaluate("jlens", source)
+    assert (caught.value.code, caught.value.position) == (expected.value.code, expected.value.position)
+
+
+def test_a_panic_of_the_engine_is_a_failed_expression(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.jsonata._GUARDS", {})
+    with pytest.raises(JsonataError, match="the engine failed"):
+        evaluate("jlens", "$formatNumber(1, '0.' & $pad('', 70000, '0'))")
