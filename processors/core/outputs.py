@@ -1,10 +1,8 @@
 """The records processors write, as JSON bytes. The contract tests hold these to the models of `schemas.records`."""
 
-import json
 from typing import Any, NamedTuple
 
-import orjson
-
+from schemas.encoding import record_bytes
 from schemas.headers import DeliveryHeaders
 from schemas.records import DispatchStatus
 from schemas.webhooks import WebhookConfig
@@ -29,7 +27,7 @@ def action_request(
     hops: int,
 ) -> bytes:
     """Value of actions.action.requested.v1."""
-    return _dumps(
+    return record_bytes(
         {
             "delivery_id": headers.delivery_id,
             "tenant_id": headers.tenant_id,
@@ -65,7 +63,7 @@ def delivery_record(
     outcome: dict[str, Any] | None = None,
 ) -> bytes:
     """Value of webhooks.delivery.recorded.v1."""
-    return _dumps(
+    return record_bytes(
         {
             "delivery_id": headers.delivery_id,
             "tenant_id": headers.tenant_id,
@@ -89,10 +87,3 @@ def delivery_record(
 def trace_id(traceparent: str | None) -> str | None:
     """The trace id inside a W3C `traceparent`."""
     return None if traceparent is None else traceparent[3:35]
-
-
-def _dumps(document: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(document)
-    except orjson.JSONEncodeError:  # an integer beyond 64 bits inside a json field
-        return json.dumps(document, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import orjson
 from confluent_kafka import Message
 
 from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, RECORDED, RELEASED
+from schemas.encoding import record_bytes
 from schemas.headers import DEAD_LETTER, TRACEPARENT
 from schemas.records import DispatchStatus, ErrorCode
 from sinks.actions.command import PendingCommand
@@ -37,7 +37,7 @@ def delivery_message(command: PendingCommand, outcome: Outcome, recorded_at_us: 
     }
     headers = [] if command.traceparent is None else [(TRACEPARENT, command.traceparent.encode())]
     key = request.delivery_id.encode()
-    return {"topic": RECORDED, "key": key, "value": orjson.dumps(record), "headers": headers}
+    return {"topic": RECORDED, "key": key, "value": record_bytes(record), "headers": headers}
 
 
 def release_message(command: PendingCommand, outcome: Outcome, released_at_us: int) -> dict[str, Any] | None:
@@ -55,7 +55,7 @@ def release_message(command: PendingCommand, outcome: Outcome, released_at_us: i
     return {
         "topic": RELEASED,
         "key": bytes.fromhex(request.release_key),
-        "value": orjson.dumps(record),
+        "value": record_bytes(record),
         "partition": request.origin.partition,
     }
 
@@ -79,5 +79,5 @@ def dead_letter_message(message: Message, reason: str, *, incarnation: str, fail
         "topic": ACTION_DEAD_LETTERS,
         "key": message.key(),
         "value": message.value(),
-        "headers": [*kept, (DEAD_LETTER, orjson.dumps(letter))],
+        "headers": [*kept, (DEAD_LETTER, record_bytes(letter))],
     }

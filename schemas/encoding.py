@@ -1,0 +1,14 @@
+"""Records as JSON bytes, for those who write without the models' cost."""
+
+import json
+from typing import Any
+
+import orjson
+
+
+def record_bytes(record: dict[str, Any]) -> bytes:
+    """`record` as JSON in UTF-8. Integers beyond 64 bits keep their digits."""
+    try:
+        return orjson.dumps(record)
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits inside a json field
+        return json.dumps(record, separators=(",", ":")).encode()

@@ -1,0 +1,26 @@
+"""What the action sink produces, whatever an action answers."""
+
+from __future__ import annotations
+
+import json
+from unittest.mock import Mock
+
+import pytest
+
+from schemas.records import DispatchStatus
+from sinks.actions.execution import Outcome
+from sinks.actions.messages import delivery_message
+
+BEYOND_64_BITS = 2**64 + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "field"), [(DispatchStatus.DISPATCHED, "handler_outcome"), (DispatchStatus.FAILED, "error")]
+)
+def test_an_outcome_keeps_an_integer_beyond_64_bits(status: DispatchStatus, field: str) -> None:
+    request = Mock(delivery_id="d", tenant_id="t", webhook_id="w", received_at=1, replay_id=None, is_test=False)
+    command = Mock(request=request, trace_id=None, traceparent=None)
+    body = {"metadata": {"count": BEYOND_64_BITS}}
+    record = json.loads(delivery_message(command, Outcome(status, body), 2)["value"])
+    assert record[field] == body
+    assert (record["dispatch_status"], record["recorded_at"]) == (status.value, 2)
