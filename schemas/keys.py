@@ -1,14 +1,12 @@
-"""Record keys: 16-byte hashes over length-prefixed parts, so that ("ab", "c") and ("a", "bc") never collide."""
+"""Record keys: 16-byte hashes of parts, each preceded by its length (4 bytes, big endian).
+
+So ("ab", "c") and ("a", "bc") never collide.
+"""
 
 from functools import lru_cache
 from hashlib import blake2b
 
 KEY_BYTES = 16
-
-
-def hash_parts(*parts: bytes) -> bytes:
-    """Hash `parts` to 16 bytes; each part is preceded by its length (4 bytes, big endian)."""
-    return blake2b(b"".join([_prefixed(part) for part in parts]), digest_size=KEY_BYTES).digest()
 
 
 def request_key(tenant_id: str, webhook_id: str, source_key: str) -> bytes:
