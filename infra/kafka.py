@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from infra.errors import KafkaUnavailableError
@@ -64,6 +64,21 @@ def consumer_properties(settings: KafkaSettings, client_id: str, group_id: str) 
     }
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether a producer can never send again. What `produce` raises after that (_FATAL) does not call itself fatal."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL
+
+
+def flush(producer: Producer, timeout_seconds: float) -> int:
+    """As `Producer.flush`: how many messages are left. Raises KafkaUnavailableError after a fatal error."""
+    try:
+        return int(producer.flush(timeout_seconds))
+    except BaseException:
+        raise
+    except:  # noqa: E722  # what flush raises for a fatal error is no exception, and nothing else catches it
+        raise KafkaUnavailableError("the producer is broken for good") from None
+
+
 class PolledProducer:
     """A librdkafka producer and the one thread that polls it. Delivery callbacks run on that thread."""
 
@@ -78,7 +93,6 @@ class PolledProducer:
         self._fatal: str | None = None
         merged = producer_properties(settings, client_id, ack_timeout_seconds=ack_timeout_seconds)
         merged.update(properties or {})
-        merged["error_cb"] = self._on_error
         self._producer = Producer(merged)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._poll_forever, name=f"{client_id}-poll", daemon=True)
@@ -101,21 +115,31 @@ class PolledProducer:
             except BufferError:
                 time.sleep(_QUEUE_FULL_WAIT_SECONDS)
             except KafkaException as error:
+                self._note(error.args[0])
                 raise KafkaUnavailableError(f"produce to {topic}: {error.args[0].str()}") from error
 
     def close(self, timeout_seconds: float) -> int:
         """Flush for at most `timeout_seconds`, stop polling; returns how many messages were left unacknowledged."""
-        left = int(self._producer.flush(timeout_seconds))
+        try:
+            left = flush(self._producer, timeout_seconds)
+        except KafkaUnavailableError:
+            left = len(self._producer)
         self._stopping.set()
         self._thread.join(timeout=2 * _POLL_SECONDS + 1)
         return left
 
     def _poll_forever(self) -> None:
+        """confluent-kafka keeps fatal errors from `error_cb` and raises them here."""
         while not self._stopping.is_set():
-            self._producer.poll(_POLL_SECONDS)
+            try:
+                self._producer.poll(_POLL_SECONDS)
+            except KafkaException as error:
+                self._note(error.args[0])
+                self._producer.purge()  # so that every message is reported, and nobody waits for one
+                self._stopping.wait(_POLL_SECONDS)
 
-    def _on_error(self, error: Any) -> None:
-        if error.fatal():
+    def _note(self, error: KafkaError) -> None:
+        if is_fatal(error) and self._fatal is None:
             self._fatal = str(error.str())
             _log.error("kafka.producer.fatal", error=self._fatal)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from infra import metrics
-from infra.kafka import producer_properties
+from infra.kafka import is_fatal, producer_properties
 from infra.log import get_logger
 from infra.settings import IngressSettings, KafkaSettings
 from infra.topics import RECEIVED
@@ -197,11 +197,8 @@ class AckBridge:
         )
 
     def _note(self, error: KafkaError) -> None:
-        """What `poll` and `produce` raised, and what librdkafka tells inside `poll`; acting on it is left to `tick`.
-
-        After a fatal error `produce` raises _FATAL, which does not call itself fatal.
-        """
-        if error.fatal() or error.code() == KafkaError._FATAL:
+        """What `poll` and `produce` raised, and what librdkafka tells inside `poll`; acting on it is left to `tick`."""
+        if is_fatal(error):
             self._fatal = error.str()
             self.away = f"broker: {self._fatal}"
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:

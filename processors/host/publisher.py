@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra.errors import KafkaUnavailableError
-from infra.kafka import Headers, producer_properties
+from infra.kafka import Headers, flush, is_fatal, producer_properties
 from infra.settings import KafkaSettings
 
 _FULL_QUEUE_POLL_SECONDS = 0.05
@@ -61,7 +61,6 @@ class Publisher:
                 "linger.ms": 5,
                 "delivery.report.only.error": True,
                 "on_delivery": self._on_failure,
-                "error_cb": self._on_error,
             }
         )
         self._waiting: list[_Job] = []
@@ -85,9 +84,11 @@ class Publisher:
 
     def close(self) -> int:
         """Finish what was submitted; returns how many messages were left unacknowledged."""
-        left = int(self._producer.flush(_STOP_SECONDS))
         self._flusher.shutdown(wait=False)
-        return left
+        try:
+            return flush(self._producer, _STOP_SECONDS)
+        except KafkaUnavailableError:
+            return len(self._producer)
 
     def _begin_group(self) -> None:
         """Produce everything that waits, then flush on the other thread."""
@@ -97,7 +98,7 @@ class Publisher:
         try:
             rest = self._produce(messages)
         except KafkaException as failure:
-            self._end_group(group, failure.args[0].str())
+            self._end_group(group, self._note(failure.args[0]))
             return
         flushed = asyncio.get_running_loop().run_in_executor(self._flusher, self._flush, rest)
         flushed.add_done_callback(lambda answer: self._end_group(group, _answer_of(answer)))
@@ -134,18 +135,23 @@ class Publisher:
             while (first := next(rest, None)) is not None:
                 self._producer.poll(_FULL_QUEUE_POLL_SECONDS)
                 rest = self._produce(chain((first,), rest))
+            left = flush(self._producer, self._ack_timeout_seconds + 1)
         except KafkaException as failure:
-            return str(failure.args[0].str())
-        left = self._producer.flush(self._ack_timeout_seconds + 1)
+            return self._note(failure.args[0])
+        except KafkaUnavailableError as failure:
+            self._fatal = str(failure)
+            return self._fatal
         return self._error or (f"{left} messages not acknowledged in time" if left else None)
 
     def _on_failure(self, error: Any, message: Message) -> None:
         if error is not None:
             self._error = f"produce to {message.topic()}: {error.str()}"
 
-    def _on_error(self, error: Any) -> None:
-        if error.fatal():
-            self._fatal = str(error.str())
+    def _note(self, error: KafkaError) -> str:
+        text = str(error.str())
+        if is_fatal(error):
+            self._fatal = text
+        return text
 
 
 def _answer_of(flushed: "asyncio.Future[str | None]") -> str | None:

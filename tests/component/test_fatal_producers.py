@@ -1,8 +1,9 @@
-"""The receiver's producer: replaced after a fatal error, and waited for however long an idle connection may live.
+"""Producers after a fatal error. The receiver replaces its own; it also waits for answers longer than it bears idleness.
 
 librdkafka's own fatal error, from a real broker: with `enable.gapless.guarantee` a record the broker refuses is one.
 """
 
+import asyncio
 import json
 import re
 import secrets
@@ -15,8 +16,12 @@ import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from hookline.embedded.kafka import KafkaBroker, start_kafka
-from infra.kafka import admin_client
+from infra.errors import KafkaUnavailableError
+from infra.kafka import Outbox, PolledProducer, admin_client
+from infra.settings import KafkaSettings
 from infra.topics import RECEIVED
+from processors.host.publisher import Outputs
+from processors.host.publisher import Publisher as OutputPublisher
 from tests.support.ingress import (
     Publisher,
     RawConnection,
@@ -165,3 +170,37 @@ def test_a_connection_that_waits_for_an_acknowledgement_is_not_idle(broker: Kafk
                 assert waiting.receive().status == 200
         finally:
             broker.resume()
+
+
+def gapless(publisher: Publisher) -> KafkaSettings:
+    """Settings of a producer for which a refused record is a fatal error."""
+    return publisher.settings.kafka.model_copy(update={"properties": {"enable.gapless.guarantee": "true"}})
+
+
+def refused_by_the_broker() -> bytes:
+    return secrets.token_bytes(RECORD_BYTES_MAX + 10_000)
+
+
+async def test_outputs_of_the_processors_fail_at_a_fatal_error_instead_of_waiting_for_ever(
+    publisher: Publisher,
+) -> None:
+    processors = OutputPublisher(gapless(publisher), client_id="test", ack_timeout_seconds=60)
+    for _ in range(2):
+        outputs = Outputs()
+        outputs.send(RECEIVED, key=b"k", value=refused_by_the_broker())
+        with pytest.raises(KafkaUnavailableError):
+            await asyncio.wait_for(processors.publish(outputs), timeout=20)
+    assert processors.fatal_error
+    processors.close()
+
+
+def test_an_outbox_fails_at_a_fatal_error_and_its_producer_says_so(publisher: Publisher) -> None:
+    producer = PolledProducer(gapless(publisher), client_id="test", ack_timeout_seconds=60)
+    outbox = Outbox(producer)
+    outbox.send(RECEIVED, key=b"k", value=refused_by_the_broker())
+    with pytest.raises(KafkaUnavailableError):
+        outbox.wait(20)
+    eventually(lambda: producer.fatal_error, timeout_seconds=10, what="the fatal error to be told")
+    with pytest.raises(KafkaUnavailableError):
+        producer.produce(RECEIVED, key=b"k", value=b"small")
+    producer.close(1)
