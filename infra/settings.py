@@ -36,8 +36,8 @@ class ClickHouseSettings(_Section):
     dsn: SecretStr | None = None
     path: Path | None = None
     connections_max: int = Field(default=6, ge=1, le=64)
-    connect_timeout_seconds: float = Field(default=5.0, gt=0)
-    request_timeout_seconds: float = Field(default=60.0, gt=0)
+    connect_timeout_seconds: float = Field(default=5.0, ge=1)
+    request_timeout_seconds: float = Field(default=60.0, ge=1)
 
 
 class IngressSettings(_Section):

@@ -4,6 +4,7 @@ Commands of one tenant that touch different entities run as a set inside one sav
 and halved until the command at fault stands alone; that one is tried again or ends as a stored failure.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -162,8 +163,11 @@ class _TenantRun:
 
 
 def json_text(rows: Iterable[Any]) -> str:
-    """JSON for json_to_recordset."""
-    return orjson.dumps(rows).decode()
+    """JSON for json_to_recordset; integers beyond 64 bits keep their digits."""
+    try:
+        return orjson.dumps(rows).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(rows, default=str)  # ids and times as text, as orjson writes them
 
 
 def _results(contexts: Sequence[CommandContext], verdict: ActionError | None) -> list[ActionResult | ActionError]:

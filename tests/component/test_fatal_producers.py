@@ -1,4 +1,4 @@
-"""Producers after a fatal error. The receiver replaces its own; it also waits for answers longer than it bears idleness.
+"""Producers after a fatal error. The receiver replaces its own, and waits for answers longer than it bears idleness.
 
 librdkafka's own fatal error, from a real broker: with `enable.gapless.guarantee` a record the broker refuses is one.
 """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from unittest.mock import Mock
+from uuid import UUID
 
 import pytest
 
 from schemas.records import DispatchStatus
-from sinks.actions.execution import Outcome
+from sinks.actions.execution import Outcome, json_text
 from sinks.actions.messages import delivery_message
 
 BEYOND_64_BITS = 2**64 + 1
@@ -24,3 +26,9 @@ def test_an_outcome_keeps_an_integer_beyond_64_bits(status: DispatchStatus, fiel
     record = json.loads(delivery_message(command, Outcome(status, body), 2)["value"])
     assert record[field] == body
     assert (record["dispatch_status"], record["recorded_at"]) == (status.value, 2)
+
+
+def test_rows_for_the_database_keep_big_integers_beside_ids_and_times() -> None:
+    known, at = UUID(int=7), datetime(2026, 11, 23, tzinfo=UTC)
+    text = json_text([{"id": known, "at": at, "body": {"n": 2**70}}])
+    assert json.loads(text) == [{"id": str(known), "at": str(at), "body": {"n": 2**70}}]
