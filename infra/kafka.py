@@ -4,6 +4,7 @@
 when two producers disagree.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def flush(producer: Producer, timeout_seconds: float) -> int:
     except BaseException:
         raise
     except:  # noqa: E722  # what flush raises for a fatal error is no exception, and nothing else catches it
-        raise KafkaUnavailableError("the producer is broken for good") from None
+        raise KafkaUnavailableError(f"flush: {sys.exc_info()[1]}") from None
 
 
 class PolledProducer:
