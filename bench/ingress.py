@@ -91,7 +91,8 @@ def _run_floor(settings: Settings, floor: type[Receiver]) -> None:
 
     async def serve() -> None:
         worker = Worker(settings)
-        worker.service.receiver = floor(**vars(worker.service.receiver))
+        real = worker.service.receiver
+        worker.service.receiver = floor(real.webhooks, real.bridge, real.rejections, real.tally, real.trace)
         await worker.serve(bind(settings.ingress.host, settings.ingress.port, shared=False))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

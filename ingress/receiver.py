@@ -3,12 +3,11 @@
 The body cap comes before, while the body is read (connection.py); the answer comes after, with the acknowledgement.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from infra.clock import now_us
-from infra.ids import format_uuid7
+from infra.ids import RandomDigits, format_uuid7
 from ingress.acks import AckBridge, Answerable, Pending
 from ingress.core import answers
 from ingress.core.answers import Answer
@@ -27,8 +26,8 @@ from schemas.keys import request_key
 
 INBOUND = "/api/inbound/"
 BODY_BYTES_MAX_UNKNOWN = 1_048_576
-# One call for the delivery id (10 bytes) and the trace context.
-_RANDOM_BYTES = RANDOM_DIGITS // 2 + 10
+# Of the delivery id, drawn together with those of the trace context.
+_ID_DIGITS = 20
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _HANDSHAKE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -65,6 +64,7 @@ class Receiver:
         self.rejections = rejections
         self.tally = tally
         self.trace = trace
+        self._random = RandomDigits(RANDOM_DIGITS + _ID_DIGITS)
 
     def open(self, head: Head, source_ip: str) -> Exchange:
         """Find the webhook behind the URL. An unknown one goes on as None, so that it looks like any other."""
@@ -140,7 +140,7 @@ class Receiver:
                 dedupe_key = self._key(prepared.key_of, headers, value, at_us)
             if prepared.ordering_key_of is not None:
                 ordering_key = self._key(prepared.ordering_key_of, headers, value, at_us)
-        random_hex = os.urandom(_RANDOM_BYTES).hex()
+        random_hex = self._random.take()
         delivery_id = format_uuid7(at_us, random_hex[RANDOM_DIGITS:])
         facts = request_facts(head, prepared.stored, exchange.source_ip, now_us() - at_us, invalid_json=invalid_json)
         pending = Pending(waiter, delivery_id.encode(), len(body), invalid_json=invalid_json)

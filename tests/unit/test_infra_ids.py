@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.clock import MICROSECONDS, now_us, rfc3339
-from infra.ids import command_id, uuid7_text
+from infra.ids import RandomDigits, command_id, uuid7_text
 from schemas.keys import KEY_BYTES, entity_key, request_key
 
 #: The 48-bit millisecond field of UUIDv7 ends in the year 10889.
@@ -85,3 +86,10 @@ def test_keys_have_their_fixed_length_whatever_goes_in() -> None:
 def test_a_request_key_is_the_same_in_every_release() -> None:
     tenant, webhook = "01980000-0000-7000-8000-000000000001", "01980000-0000-7000-8000-000000000002"
     assert request_key(tenant, webhook, "alert-1").hex() == "381a6bb4e394bcbd19dab938815dfbe3"
+
+
+def test_random_digits_are_as_many_as_asked_for_and_never_the_same() -> None:
+    source = RandomDigits(20)
+    drawn = [source.take() for _ in range(1_000)]
+    assert all(re.fullmatch("[0-9a-f]{20}", digits) for digits in drawn)
+    assert len(set(drawn)) == 1_000
