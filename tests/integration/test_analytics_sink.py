@@ -33,6 +33,7 @@ from tests.support.analytics import (
     AnalyticsProcess,
     Records,
     analytics_settings,
+    begin_at_the_end,
     delivery_ids,
     make_topics,
 )
@@ -306,6 +307,7 @@ def test_killed_again_and_again_in_the_middle_every_record_has_its_row_once(
     folder = ClickHouseSettings(path=tmp_path / "clickhouse")
     settings = analytics_settings(kafka.bootstrap, folder, group_id=_name(), batch_records_max=300)
     make_topics(settings)
+    begin_at_the_end(settings)
     records = Records(settings)
     now = now_us()
     log = tmp_path / "sink.log"

@@ -8,22 +8,24 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from infra.clickhouse import ClickHouse, migrate
 from infra.ids import uuid7_text
-from infra.kafka import admin_client, producer_properties
+from infra.kafka import admin_client, consumer_properties, producer_properties
 from infra.log import configure
 from infra.settings import AnalyticsSettings, ClickHouseSettings, KafkaSettings, Settings
 from infra.topics import RECEIVED, RECORDED, REJECTED, apply_topics
 from schemas import headers
 from schemas.records import DeliveryRecord, DispatchStatus, RejectionRecord, RequestFacts
-from sinks.clickhouse.role import AnalyticsRole
+from sinks.clickhouse.role import SUBSCRIPTIONS, AnalyticsRole
+from tests.support.wait import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 TENANT = "0192f0c0-0000-7000-8000-000000000001"
@@ -57,6 +59,32 @@ def analytics_settings(bootstrap: str, clickhouse: ClickHouseSettings, *, group_
 def make_topics(settings: Settings) -> None:
     """The declared topics on the broker."""
     apply_topics(settings.kafka, admin_client(settings.kafka, "test-topics"))
+
+
+def begin_at_the_end(settings: Settings) -> None:
+    """Let the groups of `settings` begin behind what is in the topics: earlier tests' records are not this one's."""
+    for subscription in SUBSCRIPTIONS:
+        group_id = subscription.group_id(settings.analytics)
+        eventually(
+            partial(_commit_the_end, settings, group_id, subscription.topics),
+            timeout_seconds=60,
+            what=f"{group_id} to begin at the end",
+        )
+
+
+def _commit_the_end(settings: Settings, group_id: str, topics: Sequence[str]) -> bool:
+    consumer = Consumer(consumer_properties(settings.kafka, "test", group_id))
+    try:
+        known = consumer.list_topics(timeout=10).topics
+        partitions = [TopicPartition(topic, number) for topic in topics for number in known[topic].partitions]
+        for partition in partitions:
+            partition.offset = consumer.get_watermark_offsets(partition, timeout=10)[1]
+        consumer.commit(offsets=partitions, asynchronous=False)
+    except KafkaException:  # topics and coordinators that are new have no leader for a moment
+        return False
+    finally:
+        consumer.close()
+    return True
 
 
 @dataclass(frozen=True)
