@@ -45,7 +45,7 @@ def _assert_exact(ledger: Ledger, senders: Senders) -> None:
 def _kill_at_random(stack: RunningStack, randomness: random.Random, kills: int) -> list[str]:
     done: list[str] = []
     for _ in range(kills):
-        time.sleep(randomness.uniform(0.5, 4.0))
+        time.sleep(randomness.uniform(0.3, 3.0))
         role = randomness.choice(_ROLES)
         _kill_once(stack, role)
         done.append(role)
