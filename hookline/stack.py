@@ -197,8 +197,7 @@ class Stack:
 
     def _health_port(self, roles: tuple[str, ...]) -> dict[str, str]:
         """For a process without an HTTP interface of its own."""
-        [role] = roles if roles[0] in HEALTH_PURPOSES else [None]
-        return {} if role is None else {"HOOKLINE_HEALTH__PORT": str(self._ports[role])}
+        return {"HOOKLINE_HEALTH__PORT": str(self._ports[roles[0]])} if roles[0] in HEALTH_PURPOSES else {}
 
     def _url(self, purpose: str) -> str:
         section = getattr(self._settings, "health" if purpose in HEALTH_PURPOSES else purpose)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,25 +53,23 @@ def class_path_options(jars: Path) -> list[str]:
     return [*JVM_OPTIONS, *mapped, "-cp", f"{jars}/*"]
 
 
-def make_class_archive(jars: Path, class_list: Path) -> bool:
-    """Make the archive from a list that a broker wrote while it started. False where it could not be made.
+def make_class_archive(jars: Path, class_list: Path) -> None:
+    """Make the archive from a list that a broker wrote while it started; where that fails, starts stay slow.
 
     It appears whole or not at all, also when two processes make it at once. Takes some seconds of processor time.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix=f"{DOWNLOAD_PREFIX}{os.getpid()}-", dir=jars) as aside:
-            made = Path(aside) / "classes.jsa"
-            options = [f"-XX:SharedClassListFile={class_list}", f"-XX:SharedArchiveFile={made}", "-cp", f"{jars}/*"]
-            done = subprocess.run(  # noqa: S603 - our own command
-                [str(java_program()), "-Xshare:dump", *JVM_OPTIONS, *options],
-                capture_output=True,
-                timeout=_ARCHIVE_SECONDS_MAX,
-                check=False,
-                env=java_environment(),
-            )
-            if done.returncode != 0 or not made.exists():
-                return False
+    with (
+        suppress(OSError, subprocess.TimeoutExpired),
+        tempfile.TemporaryDirectory(prefix=f"{DOWNLOAD_PREFIX}{os.getpid()}-", dir=jars) as aside,
+    ):
+        made = Path(aside) / "classes.jsa"
+        options = [f"-XX:SharedClassListFile={class_list}", f"-XX:SharedArchiveFile={made}", "-cp", f"{jars}/*"]
+        done = subprocess.run(  # noqa: S603 - our own command
+            [str(java_program()), "-Xshare:dump", *JVM_OPTIONS, *options],
+            capture_output=True,
+            timeout=_ARCHIVE_SECONDS_MAX,
+            check=False,
+            env=java_environment(),
+        )
+        if done.returncode == 0:
             made.replace(class_archive(jars))
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return True

@@ -4,19 +4,18 @@ Commands of one tenant that touch different entities run as a set inside one sav
 and halved until the command at fault stands alone; that one is tried again or ends as a stored failure.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 
 from infra.log import get_logger
 from infra.postgres import Connection, PostgresFault, fault_of, set_tenant
 from schemas.actions import ActionError, ActionResult
+from schemas.encoding import record_bytes
 from schemas.records import DispatchStatus, ErrorCode
 from sinks.actions.command import PendingCommand, moment
 from sinks.actions.context import QUERIES, CommandContext, PostgresTransaction
@@ -163,11 +162,8 @@ class _TenantRun:
 
 
 def json_text(rows: Iterable[Any]) -> str:
-    """JSON for json_to_recordset; integers beyond 64 bits keep their digits."""
-    try:
-        return orjson.dumps(rows).decode()
-    except orjson.JSONEncodeError:
-        return json.dumps(rows, default=str)  # ids and times as text, as orjson writes them
+    """JSON for json_to_recordset."""
+    return record_bytes(rows).decode()
 
 
 def _results(contexts: Sequence[CommandContext], verdict: ActionError | None) -> list[ActionResult | ActionError]:

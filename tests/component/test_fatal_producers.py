@@ -7,10 +7,7 @@ import asyncio
 import json
 import re
 import secrets
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
@@ -28,14 +25,15 @@ from tests.support.ingress import (
     RunningIngress,
     Watcher,
     await_status,
-    headers_of,
     publishing,
     running_ingress,
     signed,
 )
+from tests.support.ingress_load import sending
 from tests.support.wait import eventually
 
 RECORD_BYTES_MAX = 50_000
+GAPLESS = {"enable.gapless.guarantee": "true"}
 READINESS = b"GET /readyz HTTP/1.1\r\nhost: test\r\n\r\n"
 
 
@@ -60,7 +58,7 @@ def publisher(broker: KafkaBroker) -> Iterator[Publisher]:
 
 @pytest.fixture
 def ingress(broker: KafkaBroker, publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningIngress]:
-    monkeypatch.setenv("HOOKLINE_KAFKA__PROPERTIES", json.dumps({"enable.gapless.guarantee": "true"}))
+    monkeypatch.setenv("HOOKLINE_KAFKA__PROPERTIES", json.dumps(GAPLESS))
     with running_ingress(broker.bootstrap) as running:
         yield running
 
@@ -113,42 +111,19 @@ def test_under_load_every_200_is_in_kafka_across_fatal_errors(
 ) -> None:
     config = tenant.publish(tenant.webhook(max_body_bytes=1_000_000, rate_limit_per_minute=60_000))
     await_status(ingress, signed(config, b"{}"), 200)
-    statuses: Counter[int] = Counter()
-    accepted: set[str] = set()
-    over = threading.Event()
+    with sending(ingress, signed(config, b"{}"), connections=4) as load:
 
-    def send_until_over() -> None:
-        with RawConnection(ingress.port) as connection:
-            while not over.is_set():
-                connection.send(signed(config, b"{}"))
-                answer = connection.receive()
-                statuses[answer.status] += 1
-                if answer.status == 200:
-                    accepted.add(answer.json["delivery_id"])
+        def await_more_accepted() -> None:
+            before = load.statuses[200]
+            eventually(lambda: load.statuses[200] > before + 100, timeout_seconds=30, what="100 more accepted")
 
-    def await_more_accepted() -> None:
-        before = statuses[200]
-        eventually(lambda: statuses[200] > before + 100, timeout_seconds=30, what="100 more accepted")
-
-    with ThreadPoolExecutor(4) as senders:
-        running = [senders.submit(send_until_over) for _ in range(4)]
-        try:
-            for replaced in (1, 2, 3):
-                await_more_accepted()
-                assert ingress.send(signed(config, refused_body())).status == 503
-                await_replaced(ingress, replaced)
+        for replaced in (1, 2, 3):
             await_more_accepted()
-        finally:
-            over.set()
-        for sender in running:
-            sender.result()
-    assert set(statuses) <= {200, 503}
-
-    def all_written() -> bool:
-        watcher.poll()
-        return accepted <= {headers_of(message).get("hookline-delivery-id", "") for message in watcher.messages}
-
-    eventually(all_written, timeout_seconds=30, what="every accepted delivery in Kafka")
+            assert ingress.send(signed(config, refused_body())).status == 503
+            await_replaced(ingress, replaced)
+        await_more_accepted()
+    assert set(load.statuses) <= {200, 503}
+    load.await_written(watcher)
     assert metric(ingress, "ingress_in_flight_requests") == 0
     ingress.await_ready()
 
@@ -174,11 +149,7 @@ def test_a_connection_that_waits_for_an_acknowledgement_is_not_idle(broker: Kafk
 
 def gapless(publisher: Publisher) -> KafkaSettings:
     """Settings of a producer for which a refused record is a fatal error."""
-    return publisher.settings.kafka.model_copy(update={"properties": {"enable.gapless.guarantee": "true"}})
-
-
-def refused_by_the_broker() -> bytes:
-    return secrets.token_bytes(RECORD_BYTES_MAX + 10_000)
+    return publisher.settings.kafka.model_copy(update={"properties": GAPLESS})
 
 
 async def test_outputs_of_the_processors_fail_at_a_fatal_error_instead_of_waiting_for_ever(
@@ -187,7 +158,7 @@ async def test_outputs_of_the_processors_fail_at_a_fatal_error_instead_of_waitin
     processors = OutputPublisher(gapless(publisher), client_id="test", ack_timeout_seconds=60)
     for _ in range(2):
         outputs = Outputs()
-        outputs.send(RECEIVED, key=b"k", value=refused_by_the_broker())
+        outputs.send(RECEIVED, key=b"k", value=refused_body())
         with pytest.raises(KafkaUnavailableError):
             await asyncio.wait_for(processors.publish(outputs), timeout=20)
     assert processors.fatal_error
@@ -197,7 +168,7 @@ async def test_outputs_of_the_processors_fail_at_a_fatal_error_instead_of_waitin
 def test_an_outbox_fails_at_a_fatal_error_and_its_producer_says_so(publisher: Publisher) -> None:
     producer = PolledProducer(gapless(publisher), client_id="test", ack_timeout_seconds=60)
     outbox = Outbox(producer)
-    outbox.send(RECEIVED, key=b"k", value=refused_by_the_broker())
+    outbox.send(RECEIVED, key=b"k", value=refused_body())
     with pytest.raises(KafkaUnavailableError):
         outbox.wait(20)
     eventually(lambda: producer.fatal_error, timeout_seconds=10, what="the fatal error to be told")

@@ -1,8 +1,6 @@
 """The receiver while its broker misbehaves: quick 503s, bounded waiting, and recovery by itself."""
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,11 +16,11 @@ from tests.support.ingress import (
     RunningIngress,
     Watcher,
     await_status,
-    headers_of,
     publishing,
     running_ingress,
     signed,
 )
+from tests.support.ingress_load import sending
 from tests.support.wait import eventually
 
 ACK_SECONDS = 2.0
@@ -114,22 +112,9 @@ def test_under_load_every_200_is_in_kafka_across_an_outage(
     config = tenant.publish(tenant.webhook(rate_limit_per_minute=60_000))
     await_status(ingress, signed(config, b"{}"), 200)
     watcher = Watcher(broker.bootstrap)
-    statuses: Counter[int] = Counter()
-    accepted: set[str] = set()
-    over = threading.Event()
-
-    def send_until_over() -> None:
-        with RawConnection(ingress.port) as connection:
-            while not over.is_set():
-                connection.send(signed(config, b"{}"))
-                answer = connection.receive()
-                statuses[answer.status] += 1
-                if answer.status == 200:
-                    accepted.add(answer.json["delivery_id"])
-
     resident_before = psutil.Process(ingress.process.pid).memory_info().rss
-    with ThreadPoolExecutor(8) as senders:
-        running = [senders.submit(send_until_over) for _ in range(8)]
+    with sending(ingress, signed(config, b"{}"), connections=8) as load:
+        statuses = load.statuses
         try:
             eventually(lambda: statuses[200] > 200, timeout_seconds=20, what="traffic")
             broker.suspend()
@@ -139,18 +124,9 @@ def test_under_load_every_200_is_in_kafka_across_an_outage(
             eventually(lambda: statuses[200] > before + 200, timeout_seconds=30, what="recovery")
         finally:
             broker.resume()
-            over.set()
-        for sender in running:
-            sender.result()
     resident_after = psutil.Process(ingress.process.pid).memory_info().rss
     assert resident_after - resident_before < 50 * 1024 * 1024
-
-    def missing() -> bool:
-        watcher.poll()
-        written = {headers_of(message).get("hookline-delivery-id", "") for message in watcher.messages}
-        return accepted <= written
-
-    eventually(missing, timeout_seconds=30, what="every accepted delivery in Kafka")
+    load.await_written(watcher)
     assert set(statuses) == {200, 503}
     watcher.close()
 

@@ -37,6 +37,15 @@ def trickle(connection: RawConnection, parts: Iterable[bytes]) -> HttpAnswer:
     raise AssertionError(f"no answer after {TRICKLE_PARTS_MAX} parts")
 
 
+def slow_answer(ingress: RunningIngress, begun: bytes, parts: Iterable[bytes]) -> HttpAnswer:
+    """What a request that was begun and goes on too slowly is told; its connection ends with that."""
+    with RawConnection(ingress.port) as connection:
+        connection.send(begun)
+        answer = trickle(connection, parts)
+        assert connection.is_closed()
+    return answer
+
+
 def test_a_connection_that_says_nothing_is_closed_without_an_answer(ingress: RunningIngress) -> None:
     with RawConnection(ingress.port) as connection:
         assert connection.is_closed()
@@ -55,33 +64,24 @@ def test_a_kept_connection_is_closed_when_no_next_request_comes(ingress: Running
 
 
 def test_a_head_that_trickles_is_answered_408_at_the_deadline(ingress: RunningIngress) -> None:
-    with RawConnection(ingress.port) as connection:
-        connection.send(b"POST /api/inbound/x/y HTTP/1.1\r\nx-slow: ")
-        answer = trickle(connection, itertools.repeat(b"s"))
-        assert (answer.status, answer.body, answer.headers["connection"]) == (408, b"", "close")
-        assert connection.is_closed()
+    answer = slow_answer(ingress, b"POST /api/inbound/x/y HTTP/1.1\r\nx-slow: ", itertools.repeat(b"s"))
+    assert (answer.status, answer.body, answer.headers["connection"]) == (408, b"", "close")
 
 
 def test_a_body_that_trickles_is_answered_408_at_the_deadline(ingress: RunningIngress, tenant: Publisher) -> None:
     config = tenant.publish(tenant.webhook())
     await_status(ingress, signed(config, b"{}"), 200)
     head = signed(config, b" " * 2 * TRICKLE_PARTS_MAX).partition(b"\r\n\r\n")[0]
-    with RawConnection(ingress.port) as connection:
-        connection.send(head + b"\r\n\r\n")
-        answer = trickle(connection, itertools.repeat(b" "))
-        assert (answer.status, answer.body, answer.headers["connection"]) == (408, b"", "close")
-        assert connection.is_closed()
+    answer = slow_answer(ingress, head + b"\r\n\r\n", itertools.repeat(b" "))
+    assert (answer.status, answer.body, answer.headers["connection"]) == (408, b"", "close")
 
 
 def test_chunks_that_trickle_are_answered_408_at_the_deadline(ingress: RunningIngress, tenant: Publisher) -> None:
     config = tenant.publish(tenant.webhook())
     await_status(ingress, signed(config, b"{}"), 200)
     head = signed(config, b"").partition(b"\r\n\r\n")[0].replace(b"content-length: 0", b"transfer-encoding: chunked")
-    with RawConnection(ingress.port) as connection:
-        connection.send(head + b"\r\n\r\n")
-        answer = trickle(connection, itertools.repeat(b"1\r\n \r\n"))
-        assert (answer.status, answer.body) == (408, b"")
-        assert connection.is_closed()
+    answer = slow_answer(ingress, head + b"\r\n\r\n", itertools.repeat(b"1\r\n \r\n"))
+    assert (answer.status, answer.body) == (408, b"")
 
 
 def test_a_slow_body_for_the_probes_is_answered_408_too(ingress: RunningIngress) -> None:

@@ -30,6 +30,7 @@ from schemas.records import DeadLetter, DeliveryRecord, KeyReleased
 from sinks.actions.role import ActionsRole
 from sinks.actions.tickets import CREATE_TICKET
 from tests.support.actions import TRACE_HEADERS, TRACE_ID, ActionBase, builtin_registry
+from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 
 WAIT_SECONDS = 60.0
@@ -142,14 +143,7 @@ def leaders_answer(settings: Settings) -> bool:
 
 def end_offsets(consumer: Consumer) -> dict[str, list[TopicPartition]]:
     """The end of every partition that the sink reads or writes."""
-    topics = consumer.list_topics(timeout=10).topics
-    return {
-        topic: [
-            TopicPartition(topic, number, consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1])
-            for number in topics[topic].partitions
-        ]
-        for topic in (*OUTPUTS, ACTIONS)
-    }
+    return ends_of(consumer, (*OUTPUTS, ACTIONS))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from infra.clickhouse import ClickHouse, migrate
 from infra.ids import uuid7_text
@@ -25,6 +25,7 @@ from infra.topics import RECEIVED, RECORDED, REJECTED, apply_topics
 from schemas import headers
 from schemas.records import DeliveryRecord, DispatchStatus, RejectionRecord, RequestFacts
 from sinks.clickhouse.role import SUBSCRIPTIONS, AnalyticsRole
+from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -75,11 +76,8 @@ def begin_at_the_end(settings: Settings) -> None:
 def _commit_the_end(settings: Settings, group_id: str, topics: Sequence[str]) -> bool:
     consumer = Consumer(consumer_properties(settings.kafka, "test", group_id))
     try:
-        known = consumer.list_topics(timeout=10).topics
-        partitions = [TopicPartition(topic, number) for topic in topics for number in known[topic].partitions]
-        for partition in partitions:
-            partition.offset = consumer.get_watermark_offsets(partition, timeout=10)[1]
-        consumer.commit(offsets=partitions, asynchronous=False)
+        ends = [partition for partitions in ends_of(consumer, topics).values() for partition in partitions]
+        consumer.commit(offsets=ends, asynchronous=False)
     except KafkaException:  # topics and coordinators that are new have no leader for a moment
         return False
     finally:

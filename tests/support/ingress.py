@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message
 
 from hookline.embedded.ports import pick_free
 from infra.kafka import PolledProducer, admin_client
@@ -29,6 +29,7 @@ from infra.settings import KafkaSettings, Settings
 from infra.topics import EXPEDITED, RECEIVED, REJECTED, apply_topics
 from infra.webhooks import delete_webhook, publish_webhook, seal_webhook_secret
 from schemas.webhooks import HmacAuth, SealedSecret, WebhookConfig
+from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -259,13 +260,8 @@ class Watcher:
     def __init__(self, bootstrap: str, topics: Sequence[str] = (RECEIVED, EXPEDITED, REJECTED)) -> None:
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"watch-{uuid.uuid4()}"})
         self.messages: list[Message] = []
-        assigned = []
-        for topic in topics:
-            for partition in self._consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-                at = TopicPartition(topic, partition)
-                at.offset = self._consumer.get_watermark_offsets(at, timeout=10)[1]
-                assigned.append(at)
-        self._consumer.assign(assigned)
+        ends = ends_of(self._consumer, topics)
+        self._consumer.assign([partition for partitions in ends.values() for partition in partitions])
 
     def poll(self, seconds: float = 0.1) -> None:
         """Take what has arrived."""

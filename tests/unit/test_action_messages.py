@@ -31,4 +31,6 @@ def test_an_outcome_keeps_an_integer_beyond_64_bits(status: DispatchStatus, fiel
 def test_rows_for_the_database_keep_big_integers_beside_ids_and_times() -> None:
     known, at = UUID(int=7), datetime(2026, 11, 23, tzinfo=UTC)
     text = json_text([{"id": known, "at": at, "body": {"n": 2**70}}])
-    assert json.loads(text) == [{"id": str(known), "at": str(at), "body": {"n": 2**70}}]
+    assert json.loads(text) == [{"id": str(known), "at": at.isoformat(), "body": {"n": 2**70}}]
+    with pytest.raises(TypeError):
+        json_text([{"body": {"n": 2**70, "what": object()}}])
