@@ -13,5 +13,5 @@ END
 $$
 
 -- name: issue_api_key
-INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, role, user_id)
-VALUES (%(tenant_id)s, %(id)s, %(name)s, %(key_prefix)s, %(key_hash)s, 'admin', %(user_id)s)
+INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id)
+VALUES (%(tenant_id)s, %(id)s, %(name)s, %(key_prefix)s, %(key_hash)s, '{*}', %(user_id)s)

@@ -16,7 +16,9 @@ from schemas.webhooks import WebhookConfig
 _QUERIES = load_queries(Path(__file__).parent / "seed.sql")
 _NAMESPACE = UUID("0d6c3f0e-8c55-5e0b-9a35-4f1c0b1f6d11")
 _ORDER = (
+    "insert_roles",
     "insert_people",
+    "give_roles",
     "insert_team",
     "insert_priorities",
     "insert_board",
@@ -30,7 +32,18 @@ _ORDER = (
 )
 _ROWS = (
     *("admin", "technician", "team", "low", "medium", "high", "critical", "board", "new", "in_progress", "waiting"),
-    *("resolved", "closed", "category", "subcategory", "client", "location", "contact", "asset", "api_key"),
+    *(
+        "resolved",
+        "closed",
+        "category",
+        "subcategory",
+        "client",
+        "location",
+        "contact",
+        "asset",
+        "api_key",
+        "admin_role",
+    ),
 )
 API_KEY_PREFIX = "ixk_"
 API_KEY_SHOWN_CHARACTERS = 8

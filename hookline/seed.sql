@@ -1,5 +1,13 @@
 -- name: insert_tenant
-INSERT INTO tenants (id, slug, name) VALUES (%(tenant_id)s, 'demo', 'Demo') ON CONFLICT DO NOTHING
+INSERT INTO tenants (id, slug, name, api_requests_per_minute) VALUES (%(tenant_id)s, 'demo', 'Demo', 6000)
+ON CONFLICT DO NOTHING
+
+-- name: insert_roles
+INSERT INTO roles (tenant_id, id, name, description, is_admin)
+VALUES (%(tenant_id)s, %(admin_role)s, 'admin', 'Everything', true)
+
+-- name: give_roles
+INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (%(tenant_id)s, %(admin)s, %(admin_role)s)
 
 -- name: insert_people
 INSERT INTO users (tenant_id, id, email, username, full_name, time_zone)
@@ -50,8 +58,8 @@ INSERT INTO assets (tenant_id, id, client_id, asset_type, name, asset_tag)
 VALUES (%(tenant_id)s, %(asset)s, %(client)s, 'server', 'srv-01', 'ACME-0001')
 
 -- name: insert_api_key
-INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, role, user_id)
-VALUES (%(tenant_id)s, %(api_key)s, 'Demo administrator', %(key_prefix)s, %(key_hash)s, 'admin', %(admin)s)
+INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id)
+VALUES (%(tenant_id)s, %(api_key)s, 'Demo administrator', %(key_prefix)s, %(key_hash)s, '{*}', %(admin)s)
 
 -- name: register_webhook
 INSERT INTO webhooks (tenant_id, id, slug, name, version)

@@ -11,6 +11,7 @@ import orjson
 
 from hookline.errors import NotRunningError, UsageError
 from infra.webhooks import Webhook
+from schemas.webhooks import HmacAuth
 
 _ANSWER_SECONDS_MAX = 20.0
 _ENCODINGS: Mapping[str, Callable[[bytes], str]] = {
@@ -28,8 +29,13 @@ class Answer(NamedTuple):
 
 
 def sign(webhook: Webhook, body: bytes) -> dict[str, str]:
-    """The headers that prove `body` to this webhook. Raises UsageError where more than the body is signed."""
+    """The headers that prove `body` to this webhook.
+
+    Raises UsageError where the proof is no signature, or where more than the body is signed.
+    """
     auth = webhook.config.auth_config
+    if not isinstance(auth, HmacAuth):
+        raise UsageError(f"webhook {webhook.config.slug} takes no signature ({auth.type}), and `send` only signs")
     if auth.signed_payload != "{body}" or auth.timestamp_header is not None:
         raise UsageError(f"webhook {webhook.config.slug} signs more than the body, which `send` cannot do")
     digest = hmac.digest(webhook.secrets[0].value, body, auth.algorithm)

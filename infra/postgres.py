@@ -99,3 +99,11 @@ def open_pool(settings: PostgresSettings) -> Pool:
 def set_tenant(connection: Connection, tenant_id: UUID) -> None:
     """Make `tenant_id` the tenant of the open transaction: row-level security shows its rows and no others."""
     connection.execute(_SET_TENANT, (str(tenant_id),))
+
+
+@contextmanager
+def tenant_transaction(pool: Pool, tenant_id: UUID) -> Iterator[Connection]:
+    """One transaction for one tenant, committed at its end. Raises PostgresUnavailableError while Postgres is away."""
+    with unavailability_translated(), pool.connection() as connection:
+        set_tenant(connection, tenant_id)
+        yield connection

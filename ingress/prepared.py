@@ -11,7 +11,7 @@ from infra.webhooks import Webhook, WebhookTable
 from ingress.core.headers import StoredHeaders
 from ingress.core.keys import Evaluate, KeyOf, build_key, build_ordering_key
 from ingress.core.limits import TokenBucket
-from ingress.core.verify import VERIFIERS, Secret
+from ingress.core.verify import Secret, build_verifier, proof_headers
 from ingress.errors import ExpressionError
 
 EXPEDITED_FROM_PRIORITY = 2
@@ -51,9 +51,9 @@ class Prepared:
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
         self.topic = EXPEDITED if config.priority >= EXPEDITED_FROM_PRIORITY else RECEIVED
-        self.stored = StoredHeaders(config.auth_config.signature_header)
+        self.stored = StoredHeaders(*proof_headers(config.auth_config))
         secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
-        self.verify = VERIFIERS[config.auth_type](config.auth_config, secrets)
+        self.verify = build_verifier(config.auth_config, secrets)
 
 
 class PreparedWebhooks:

@@ -1,7 +1,8 @@
 """The application: routes, the one error format, and a measurement of every answer."""
 
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -9,13 +10,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from infra import metrics
+from infra.clock import now_us
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, PostgresUnavailableError
+from infra.ids import uuid7_text
 from infra.log import get_logger
-from management.errors import ApiError, UnavailableError
+from management.errors import ApiError, Problem, UnavailableError
 
 _API = "/api/v1"
-_RESOURCES = ("deliveries", "rejections")
+_RESOURCES = (
+    *("api-keys", "audit", "deliveries", "event-types", "inbound-webhooks", "permissions", "rejections", "roles"),
+    *("sessions", "tenants", "users"),
+)
 _CODES = {404: "not_found", 405: "method_not_allowed"}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _log = get_logger(__name__)
 
 
@@ -37,22 +44,22 @@ def build_application(resources: list[APIRouter], operations: list[APIRouter]) -
     return application
 
 
-def _answer(status: int, code: str, message: str, details: list[dict[str, str]] | None = None) -> JSONResponse:
-    content = {"error": {"code": code, "message": message, "details": details or []}}
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse(content, status_code=status, headers=headers)
+def _answer(status: int, code: str, message: str, details: Sequence[Problem] = ()) -> JSONResponse:
+    content = {"error": {"code": code, "message": message, "details": [problem._asdict() for problem in details]}}
+    return JSONResponse(content, status_code=status)
 
 
 async def _on_api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class
-    return _answer(error.status, error.code, str(error))
+    answer = _answer(error.status, error.code, str(error), error.details)
+    answer.headers.update(error.headers)
+    return answer
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     details = [
-        {"path": ".".join(str(part) for part in problem["loc"][1:]), "message": problem["msg"]}
-        for problem in error.errors()
+        Problem(".".join(str(part) for part in problem["loc"][1:]), problem["msg"]) for problem in error.errors()
     ]
     return _answer(400, "validation_error", "the request is not valid", details)
 
@@ -70,7 +77,10 @@ async def _on_store_error(request: Request, error: Exception) -> Response:
 
 async def _measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     started = time.perf_counter()
+    given = request.headers.get("x-request-id", "")
+    request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid7_text(now_us())
     response = await call_next(request)
+    response.headers["X-Request-Id"] = request.state.request_id
     parts = request.url.path.removeprefix(f"{_API}/").split("/")
     resource = parts[0] if parts[0] in _RESOURCES else "other"
     metrics.MANAGEMENT_REQUESTS.labels(resource, str(response.status_code)).inc()

@@ -1,19 +1,24 @@
-"""The dependency by which an endpoint learns who calls."""
+"""How a request shows who calls."""
 
-from collections.abc import Callable
-from typing import Annotated
+from fastapi import Request
 
-from fastapi import Header
-
-from management.api_keys.service import ApiKeyService, Caller
-
-Authenticate = Callable[..., Caller]
+from management.access import Actor, Authenticate
+from management.api_keys.service import ApiKeyService
+from management.errors import UnauthorizedError
 
 
-def bearer_authentication(service: ApiKeyService) -> Authenticate:
-    """A FastAPI dependency that answers the caller or raises UnauthorizedError."""
+def authentication(api_keys: ApiKeyService) -> Authenticate:
+    """From a request to the caller; raises UnauthorizedError."""
 
-    def authenticate(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> Caller:
-        return service.authenticate(authorization)
+    def authenticate(request: Request) -> Actor:
+        authorization = request.headers.get("authorization")
+        if authorization is None:
+            raise UnauthorizedError
+        return api_keys.authenticate(authorization, request_id=request.state.request_id, source_ip=source_ip(request))
 
     return authenticate
+
+
+def source_ip(request: Request) -> str:
+    """Address of the peer."""
+    return request.client.host if request.client is not None else ""

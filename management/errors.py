@@ -1,12 +1,28 @@
 """Errors of the API, each with its HTTP status and code.
 
 ApiError
-├── UnauthorizedError   401  no key, a malformed, unknown or revoked one: always the same answer
-├── NotFoundError       404  no such thing in this tenant
-└── UnavailableError    503  a store is away
+├── ValidationFailedError     400  the body is not acceptable; every problem with its path
+├── UnauthorizedError         401  no proof of who calls, or a malformed, unknown, expired or revoked one: all alike
+├── ForbiddenError            403  the caller lacks the permission named
+├── EntitlementRequiredError  403  the tenant lacks the entitlement named
+├── NotFoundError             404  no such thing in this tenant
+├── ConflictError             409  it clashes with something that is there
+├── PreconditionFailedError   412  somebody else changed it since it was read
+├── TooManyRequestsError      429  the tenant's calls, or sign-ins, of this minute are used up
+└── UnavailableError          503  a store is away
 """
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 from infra.errors import HooklineError
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong. `path` is dotted from the body's root: `auth_config.ip_cidrs.0`."""
+
+    path: str
+    message: str
 
 
 class ApiError(HooklineError):
@@ -15,15 +31,49 @@ class ApiError(HooklineError):
     status = 500
     code = "internal"
 
+    def __init__(
+        self, message: str, *, details: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.details = tuple(details)
+        self.headers = dict(headers or {})
+
+
+class ValidationFailedError(ApiError):
+    """The body is not acceptable. All problems come at once."""
+
+    status = 400
+    code = "validation_error"
+
+    def __init__(self, details: Sequence[Problem]) -> None:
+        super().__init__("the request is not valid", details=details)
+
 
 class UnauthorizedError(ApiError):
-    """No usable API key."""
+    """Nobody we know."""
 
     status = 401
     code = "unauthorized"
 
-    def __init__(self) -> None:
-        super().__init__("a valid API key is required: Authorization: Bearer ixk_…")
+    def __init__(self, message: str = "a valid API key (Authorization: Bearer ixk_…) or session is required") -> None:
+        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})
+
+
+class ForbiddenError(ApiError):
+    """The caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class EntitlementRequiredError(ApiError):
+    """The tenant has not got this."""
+
+    status = 403
+    code = "entitlement_required"
+
+    def __init__(self, entitlement: str) -> None:
+        super().__init__(f"this tenant is not entitled to {entitlement}")
 
 
 class NotFoundError(ApiError):
@@ -31,6 +81,27 @@ class NotFoundError(ApiError):
 
     status = 404
     code = "not_found"
+
+
+class ConflictError(ApiError):
+    """It clashes with something that is there."""
+
+    status = 409
+    code = "conflict"
+
+
+class PreconditionFailedError(ApiError):
+    """Somebody else changed it since it was read."""
+
+    status = 412
+    code = "precondition_failed"
+
+
+class TooManyRequestsError(ApiError):
+    """Too many in too short a time; the headers say when to come back."""
+
+    status = 429
+    code = "rate_limited"
 
 
 class UnavailableError(ApiError):

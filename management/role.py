@@ -8,10 +8,11 @@ from infra.health import HttpServer, health_routes
 from infra.postgres import Pool, open_pool, unavailability_translated
 from infra.role import PartHealth, Role
 from infra.settings import Settings
+from management.access import Access
 from management.api import build_application
 from management.api_keys.repository import ApiKeyRepository
 from management.api_keys.service import ApiKeyService
-from management.authentication import bearer_authentication
+from management.authentication import authentication
 from management.deliveries.endpoints import delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
@@ -45,10 +46,10 @@ class ManagementRole:
     def start(self) -> None:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
-        authenticate = bearer_authentication(ApiKeyService(ApiKeyRepository(self._pool)))
+        access = Access(authentication(ApiKeyService(ApiKeyRepository(self._pool))))
         resources = [
-            delivery_routes(DeliveryService(DeliveryRepository(self._clickhouse)), authenticate),
-            rejection_routes(RejectionService(RejectionRepository(self._clickhouse)), authenticate),
+            delivery_routes(DeliveryService(DeliveryRepository(self._clickhouse)), access),
+            rejection_routes(RejectionService(RejectionRepository(self._clickhouse)), access),
         ]
         everyone: list[Role] = [self, *self._parts]
         self._status = SystemStatus(self._settings, everyone)

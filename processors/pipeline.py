@@ -168,11 +168,12 @@ class RequestPipeline:
         planned: tuple[Plan, dict[str, Any], bytes | None],
     ) -> None:
         plan, fields, key = planned
-        config = plan.config
+        config, handler = plan.config, plan.handler
+        assert handler is not None  # noqa: S101  # plans without one carry a refusal
         external_id = fields.get("external_id") or headers.delivery_id
-        namespace = str(config.handler_config.options.get("external_ids_of") or headers.webhook_id)
+        namespace = str(handler.options.get("external_ids_of") or headers.webhook_id)
         origin = RecordOrigin(*context.batch.partition, message.offset(), context.lane.incarnation)
-        value = action_request(config, headers, fields, origin=origin, release_key=key, hops=_hops(headers))
+        value = action_request(config, handler, headers, fields, origin=origin, release_key=key, hops=_hops(headers))
         context.outputs.send(
             ACTIONS,
             key=entity_key(headers.tenant_id, namespace, external_id),
@@ -274,7 +275,7 @@ def _bindings(plan: Plan, message: Any, headers: DeliveryHeaders) -> dict[str, A
             "received_at": headers.received_at_us,
             "idempotency_key": headers.dedupe_key,
         },
-        "metadata": {},
+        "metadata": plan.config.metadata,
         "kafka": {
             "topic": message.topic(),
             "partition": message.partition(),

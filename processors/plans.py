@@ -11,23 +11,25 @@ from infra.webhooks import Webhook, WebhookTable
 from processors.core.mapping import FieldMapping
 from processors.errors import RecordRefusedError
 from schemas.records import ErrorCode
-from schemas.webhooks import WebhookConfig
+from schemas.webhooks import ActionHandler, WebhookConfig
 
 
 class Plan:
     """A webhook's configuration with its compiled mapping. `refusal` is set when it cannot work at all."""
 
-    __slots__ = ("coercer", "config", "mapping", "refusal")
+    __slots__ = ("coercer", "config", "handler", "mapping", "refusal")
 
     def __init__(
         self,
         config: WebhookConfig,
         *,
+        handler: ActionHandler | None = None,
         mapping: FieldMapping | None = None,
         coercer: Coercer | None = None,
         refusal: RecordRefusedError | None = None,
     ) -> None:
         self.config = config
+        self.handler = handler
         self.mapping = mapping
         self.coercer = coercer
         self.refusal = refusal
@@ -75,6 +77,9 @@ class Plans:
 
     def _compile(self, config: WebhookConfig) -> Plan:
         handler = config.handler_config
+        if not isinstance(handler, ActionHandler):
+            message = f"workflow {handler.workflow_id} cannot be started: no workflow engine is installed"
+            return Plan(config, refusal=RecordRefusedError(ErrorCode.WORKFLOW_UNAVAILABLE, message))
         action = self._registry.get(handler.action)
         if action is None:
             message = f"action {handler.action!r} is not installed"
@@ -84,4 +89,4 @@ class Plans:
         except JsonataError as error:
             refusal = RecordRefusedError(ErrorCode.MAPPING_FAILED, f"the mapping does not compile: {error.message}")
             return Plan(config, refusal=refusal)
-        return Plan(config, mapping=mapping, coercer=action.coercer)
+        return Plan(config, handler=handler, mapping=mapping, coercer=action.coercer)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from schemas.webhooks import HmacAuth, SealedSecret
+from schemas.webhooks import AuthConfig, HmacAuth, SealedSecret
 
 NO_PROOF = "rejected_no_auth"
 BAD_SIGNATURE = "rejected_signature"
@@ -167,7 +167,20 @@ def _base64url(digest: bytes) -> str:
 
 _ENCODINGS: Mapping[str, Callable[[bytes], str]] = {"hex": bytes.hex, "base64": _base64, "base64url": _base64url}
 
-VERIFIERS: Mapping[str, Callable[[HmacAuth, Sequence[Secret]], Verify]] = {"hmac_sha256": build_hmac_sha256}
+
+def build_verifier(auth: AuthConfig, secrets: Sequence[Secret]) -> Verify:
+    """The verifier of a webhook's scheme."""
+    if isinstance(auth, HmacAuth):
+        return build_hmac_sha256(auth, secrets)
+    return verify_nobody
+
+
+def proof_headers(auth: AuthConfig) -> tuple[str, ...]:
+    """Headers that hold a proof and are never stored."""
+    if isinstance(auth, HmacAuth):
+        return (auth.signature_header,)
+    return ()
+
 
 # Stands in for a webhook that does not exist: the same work, and never a match, because its secret is never in force.
 verify_nobody: Verify = build_hmac_sha256(

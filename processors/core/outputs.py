@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from schemas.encoding import record_bytes
 from schemas.headers import DeliveryHeaders
 from schemas.records import DispatchStatus
-from schemas.webhooks import WebhookConfig
+from schemas.webhooks import ActionHandler, WebhookConfig
 
 
 class RecordOrigin(NamedTuple):
@@ -19,6 +19,7 @@ class RecordOrigin(NamedTuple):
 
 def action_request(
     config: WebhookConfig,
+    handler: ActionHandler,
     headers: DeliveryHeaders,
     fields: dict[str, Any],
     *,
@@ -35,9 +36,9 @@ def action_request(
             "webhook_slug": config.slug,
             "config_version": config.version,
             "received_at": headers.received_at_us,
-            "action": config.handler_config.action,
+            "action": handler.action,
             "fields": fields,
-            "options": config.handler_config.options,
+            "options": handler.options,
             "origin": {
                 "topic": origin.topic,
                 "partition": origin.partition,

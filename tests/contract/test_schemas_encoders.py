@@ -83,11 +83,13 @@ def test_an_action_request_is_what_the_model_reads(
     priority: int,
 ) -> None:
     config = _config("createTicket", {"on_existing": "update"}, priority)
-    value = action_request(config, headers, fields, origin=origin, release_key=release_key, hops=hops)
+    handler = config.handler_config
+    assert isinstance(handler, ActionHandler)
+    value = action_request(config, handler, headers, fields, origin=origin, release_key=release_key, hops=hops)
     read = ActionRequest.model_validate_json(value)
     assert set(json.loads(value)) == set(ActionRequest.model_fields)
     assert read.fields == fields
-    assert read.options == config.handler_config.options
+    assert read.options == handler.options
     assert read.origin.model_dump() == origin._asdict()
     assert read.release_key == (None if release_key is None else release_key.hex())
     assert (read.delivery_id, read.tenant_id, read.webhook_id) == headers[:3]

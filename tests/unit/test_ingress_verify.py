@@ -8,10 +8,10 @@ from ingress.core.verify import (
     BAD_SIGNATURE,
     BAD_TIMESTAMP,
     NO_PROOF,
-    VERIFIERS,
     Secret,
     SignedRequest,
     Verify,
+    build_verifier,
     verify_nobody,
 )
 from schemas.webhooks import HmacAuth, SealedSecret
@@ -24,7 +24,7 @@ SEALED = (SealedSecret(sealed="not used here"),)
 
 def verifier(*secrets: Secret, **auth: object) -> Verify:
     config = HmacAuth.model_validate({"signature_header": "X-Signature", "secrets": SEALED, **auth})
-    return VERIFIERS["hmac_sha256"](config, secrets or (Secret(KEY, None),))
+    return build_verifier(config, secrets or (Secret(KEY, None),))
 
 
 def request(body: bytes = BODY, /, **headers: str) -> SignedRequest:

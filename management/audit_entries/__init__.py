@@ -1,0 +1,1 @@
+"""Audit entries: who changed what, written in the transaction of the change."""

@@ -1,0 +1,44 @@
+"""Audit entries in Postgres; every statement is for one tenant."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from infra.clock import now_us
+from infra.ids import uuid7_text
+from infra.postgres import Connection
+from infra.queries import load_queries
+from management.access import Actor
+
+_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+
+
+def write_audit_entry(
+    connection: Connection,
+    actor: Actor,
+    action: str,
+    resource_id: UUID | str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an entry to the change's own transaction. `action` is `resource.past_tense` (`inbound_webhook.updated`).
+
+    `before` and `after` are JSON values without any secret; None where there was or is nothing.
+    """
+    entry = {
+        "tenant_id": actor.tenant_id,
+        "id": UUID(uuid7_text(now_us())),
+        "actor": Jsonb(actor.as_json()),
+        "action": action,
+        "resource_type": action.partition(".")[0],
+        "resource_id": str(resource_id),
+        "before": None if before is None else Jsonb(before),
+        "after": None if after is None else Jsonb(after),
+        "request_id": actor.request_id,
+        "source_ip": actor.source_ip,
+    }
+    connection.execute(_QUERIES["insert_audit_entry"].encode(), entry)

@@ -1,0 +1,24 @@
+"""Every permission there is: `resource:operation`. A role or a key holds some of them; the admin role holds all."""
+
+from collections.abc import Iterable
+
+RESOURCES: dict[str, tuple[str, ...]] = {
+    "api_key": ("create", "read", "delete"),
+    "audit_entry": ("read",),
+    "delivery": ("read",),
+    "event_type": ("create", "read", "delete"),
+    "inbound_webhook": ("create", "read", "update", "delete", "replay"),
+    "rejection": ("read",),
+    "role": ("create", "read", "update", "delete"),
+    "tenant": ("read", "update"),
+    "user": ("create", "read", "update", "delete"),
+}
+PERMISSIONS = frozenset(f"{resource}:{operation}" for resource, found in RESOURCES.items() for operation in found)
+#: Stands for every permission, those of later releases too.
+EVERYTHING = "*"
+
+
+def expand(permissions: Iterable[str]) -> frozenset[str]:
+    """The permissions meant; names of other releases are left out."""
+    given = frozenset(permissions)
+    return PERMISSIONS if EVERYTHING in given else given & PERMISSIONS
