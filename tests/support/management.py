@@ -1,0 +1,163 @@
+"""The management API as its callers meet it: a running role on real stores, and two tenants with an admin key each."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+from hookline.embedded.kafka import KafkaBroker
+from hookline.embedded.postgres import PostgresServer
+from infra.clickhouse import ClickHouse
+from infra.migrations import migrate
+from infra.secretbox import create_master_key_file
+from infra.settings import ClickHouseSettings, KafkaSettings, ManagementSettings, PostgresSettings, Settings
+from management.role import ManagementRole
+from tests.support.analytics import make_topics
+from tests.support.stack import new_database
+from tests.support.wait import eventually
+
+API = "/api/v1"
+_READY_SECONDS_MAX = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTenant:
+    """A tenant with a person who has the admin role, and a key of the installation's own that may do everything."""
+
+    id: UUID
+    slug: str
+    admin_key: str = field(repr=False)
+    admin_role_id: UUID
+    admin_id: UUID
+    admin_email: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What shows the admin key."""
+        return bearer(self.admin_key)
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementBase:
+    """`api` shows no key by itself. Rows are read and written as the database's owner, above row-level security."""
+
+    dsn: str
+    settings: Settings
+    api: httpx.Client
+    tenant: KnownTenant
+    other_tenant: KnownTenant
+
+    def call(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **arguments: Any
+    ) -> httpx.Response:
+        """A request to `/api/v1{path}`, by the first tenant's admin key unless `headers` say otherwise."""
+        return self.api.request(
+            method, API + path, headers=self.tenant.headers if headers is None else headers, **arguments
+        )
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """What a query finds."""
+        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    def write(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement; how many rows it touched."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return connection.execute(statement.encode(), parameters).rowcount
+
+    def new_key(self, *permissions: str, tenant: KnownTenant | None = None, user_id: UUID | None = None) -> str:
+        """A key with these permissions; `"*"` stands for all."""
+        return _insert_key(self.dsn, (tenant or self.tenant).id, permissions, user_id)
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def make_tenant(dsn: str, slug: str) -> KnownTenant:
+    """A new tenant, its admin role, a person with it, and a key. The key's calls are as good as unlimited."""
+    tenant_id, role_id, admin_id, email = uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), f"admin@{slug}.example"
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "INSERT INTO tenants (id, slug, name, api_requests_per_minute) VALUES (%s, %s, %s, 100000)",
+            (tenant_id, slug, slug.title()),
+        )
+        connection.execute(
+            "INSERT INTO roles (tenant_id, id, name, is_admin) VALUES (%s, %s, 'admin', true)", (tenant_id, role_id)
+        )
+        connection.execute(
+            "INSERT INTO users (tenant_id, id, email, username, full_name) VALUES (%s, %s, %s, 'admin', 'Ada Admin')",
+            (tenant_id, admin_id, email),
+        )
+        connection.execute(
+            "INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (%s, %s, %s)", (tenant_id, admin_id, role_id)
+        )
+    key = _insert_key(dsn, tenant_id, ["*"], None)
+    return KnownTenant(tenant_id, slug, key, role_id, admin_id, email)
+
+
+def _insert_key(dsn: str, tenant_id: UUID, permissions: Sequence[str], user_id: UUID | None) -> str:
+    key = "ixk_" + uuid.uuid4().hex + uuid.uuid4().hex
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id) "
+            "VALUES (%s, %s, 'test', %s, %s, %s, %s)",
+            (tenant_id, uuid.uuid4(), key[:8], hashlib.sha256(key.encode()).digest(), list(permissions), user_id),
+        )
+    return key
+
+
+def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **management: Any) -> Settings:
+    """Settings of a role on any free port. A hash of a password costs next to nothing, which is for tests alone."""
+    create_master_key_file(master_key_file)
+    return Settings(
+        kafka=KafkaSettings(bootstrap=bootstrap),
+        postgres=PostgresSettings(dsn=SecretStr(dsn), pool_connections_max=10),
+        clickhouse=ClickHouseSettings(path=Path("/unused")),
+        master_key_file=master_key_file,
+        management=ManagementSettings.model_validate({"port": 0, **management}),
+    )
+
+
+@contextmanager
+def running_management(settings: Settings, clickhouse: ClickHouse) -> Iterator[httpx.Client]:
+    """A client of a role that is ready; it keeps cookies as a browser does."""
+    role = ManagementRole(settings, clickhouse, [])
+    role.start()
+    try:
+        eventually(lambda: role.health().ready, timeout_seconds=_READY_SECONDS_MAX, what="the management API is ready")
+        with httpx.Client(base_url=f"http://127.0.0.1:{role.port}", trust_env=False, timeout=60) as client:
+            yield client
+    finally:
+        role.stop(10)
+
+
+@pytest.fixture(scope="module")
+def management_base(
+    postgres: PostgresServer,
+    kafka: KafkaBroker,
+    clickhouse_engine: ClickHouse,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ManagementBase]:
+    """A migrated database of this module's own, tenants `acme` and `globex`, and the role on it."""
+    with new_database(postgres.dsn) as dsn:
+        migrate(dsn)
+        key_file = tmp_path_factory.mktemp("management") / "master.key"
+        settings = management_settings(kafka.bootstrap, dsn, key_file)
+        make_topics(settings)
+        tenants = make_tenant(dsn, "acme"), make_tenant(dsn, "globex")
+        with running_management(settings, clickhouse_engine) as api:
+            yield ManagementBase(dsn, settings, api, *tenants)
