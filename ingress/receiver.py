@@ -8,12 +8,12 @@ from typing import Any
 
 from infra.clock import now_us
 from infra.ids import RandomDigits, format_uuid7
+from infra.requests.keys import KeyOf
 from ingress.acks import AckBridge, Answerable, Pending
 from ingress.core import answers
 from ingress.core.answers import Answer
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
-from ingress.core.keys import KeyOf
 from ingress.core.verify import SignedRequest, verify_nobody
 from ingress.errors import ExpressionError
 from ingress.prepared import Prepared, PreparedWebhooks

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from infra.ids import uuid7_text
+from infra.requests.headers import StoredHeaders
 from infra.topics import REJECTED
 from ingress.acks import AckBridge
 from ingress.core.flood import FloodGate
-from ingress.core.headers import StoredHeaders
 from ingress.core.http1 import Head
 from ingress.tally import Tally
 

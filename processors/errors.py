@@ -3,12 +3,12 @@
 HooklineError
 └── ProcessorError
     ├── TableStateError        a local database cannot be used; the message names the folder
-    ├── HostStalledError       records wait and nothing moves; the process ends and is started again
-    └── RecordRefusedError     one record cannot be decided; it becomes a recorded failure or a dead letter
+    └── HostStalledError       records wait and nothing moves; the process ends and is started again
+
+A record that cannot be decided is refused with infra.requests.errors.RecordRefusedError.
 """
 
 from infra.errors import HooklineError
-from schemas.records import ErrorCode
 
 
 class ProcessorError(HooklineError):
@@ -21,13 +21,3 @@ class TableStateError(ProcessorError):
 
 class HostStalledError(ProcessorError):
     """Records wait and nothing moves."""
-
-
-class RecordRefusedError(ProcessorError):
-    """One record cannot be decided. `code`, `message` and `path` become the delivery's error."""
-
-    def __init__(self, code: ErrorCode, message: str, path: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.path = path

@@ -13,12 +13,12 @@ from infra import metrics
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import HooklineError
 from infra.log import get_logger
+from infra.requests.body import as_json_text
+from infra.requests.errors import RecordRefusedError
 from infra.settings import ProcessorSettings
 from infra.topics import ACTIONS, RECORDED, RELEASED, REQUEST_DEAD_LETTERS
-from processors.core.body import as_json_text
 from processors.core.dedupe import Entry, Verdict, decide, decode_entry, ends_at_us
 from processors.core.outputs import RecordOrigin, action_request, delivery_record
-from processors.errors import RecordRefusedError
 from processors.host.lease import Batch
 from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites

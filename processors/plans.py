@@ -6,10 +6,10 @@ from typing import Any
 from infra.actions.core.coercion import Coercer
 from infra.actions.registry import ActionRegistry
 from infra.jsonata import JsonataError, Limits
+from infra.requests.errors import RecordRefusedError
+from infra.requests.mapping import FieldMapping
 from infra.settings import ProcessorSettings
 from infra.webhooks import Webhook, WebhookTable
-from processors.core.mapping import FieldMapping
-from processors.errors import RecordRefusedError
 from schemas.records import ErrorCode
 from schemas.webhooks import ActionHandler, WebhookConfig
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from ingress.core.headers import StoredHeaders, pick_query
+from infra.requests.headers import StoredHeaders, pick_query
 from ingress.core.http1 import Head, parse_query
 
 _NO_QUERY: Mapping[str, str] = {}

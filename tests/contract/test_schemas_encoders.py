@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import topics
+from infra.requests.headers import StoredHeaders
 from ingress.core.facts import request_facts
-from ingress.core.headers import StoredHeaders
 from ingress.core.http1 import Head
 from ingress.rejections import Rejected, RejectionLog
 from processors.core.outputs import RecordOrigin, action_request, delivery_record

@@ -14,8 +14,8 @@ from hookline.demo.plan import Kind, PlannedRequest, build_plan, expected_ticket
 from hookline.demo.traffic import SentRequest
 from hookline.demo_webhook import FIELD_MAPPING
 from infra.jsonata import ENGINES, Limits
-from processors.core.mapping import FieldMapping
-from processors.errors import RecordRefusedError
+from infra.requests.errors import RecordRefusedError
+from infra.requests.mapping import FieldMapping
 from schemas.records import ErrorCode
 
 SECONDS = 1_760_000_000

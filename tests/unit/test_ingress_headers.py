@@ -2,8 +2,8 @@
 
 import pytest
 
+from infra.requests.headers import STORED_BYTES_MAX, StoredHeaders, is_secret_name, pick_query
 from ingress.core.facts import request_facts
-from ingress.core.headers import STORED_BYTES_MAX, StoredHeaders, is_secret_name, pick_query
 from ingress.core.http1 import Head
 from schemas.records import RequestFacts
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.jsonata import compile_expression
-from ingress.core.keys import build_key, key_text
+from infra.requests.keys import build_key, key_text
 from schemas.webhooks import IdempotencySource
 
 

@@ -2,7 +2,7 @@
 
 import orjson
 
-from processors.errors import RecordRefusedError
+from infra.requests.errors import RecordRefusedError
 from schemas.bodies import FORM, BodyError, parse_body
 from schemas.records import ErrorCode
 

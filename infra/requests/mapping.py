@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.jsonata import Expression, InputError, JsonataError, Limits, compile_expression
-from processors.errors import RecordRefusedError
+from infra.requests.errors import RecordRefusedError
 from schemas.records import ErrorCode
 
 _MESSAGE_LENGTH_MAX = 500
