@@ -14,7 +14,7 @@ $distinct also at most ARRAY_ITEMS_MAX items.
 import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jlens
@@ -35,6 +35,8 @@ STRING_BYTES_MAX = 4_194_304
 _NAMES_OF_CLOCK_AND_CHANCE = ("now", "millis", "random", "shuffle", "eval")
 PICTURE_LENGTH_MAX = 1_000
 _FEW_ITEMS = 32
+_BINDINGS = ("headers", "query", "delivery", "metadata", "kafka")
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: Definitions that stand before an expression that names the function. Each leaves the small case to the built-in of
 #: jlens, and with it every rule about signatures, single values and functions; a result of one item too, because only
@@ -116,6 +118,34 @@ def compile_expression(source: str, *, engine: str = "jlens", limits: Limits | N
     if engine == "jlens":
         return _Jlens(source, limits or Limits())
     return _JsonataPython(source, limits or Limits())
+
+
+def paths_read(source: str) -> tuple[str, ...]:
+    """What an expression reads, sorted, for either engine: `alert.id`, `$headers.subject`; `$` is the whole body.
+
+    Found in the text alone, so what is computed (`$lookup(devices, name)`) counts as all of what it is looked up in.
+    Raises JsonataError when `source` does not compile.
+    """
+    try:
+        read: Mapping[str, Any] = jlens.Expression(source).reads()
+    except jlens.JlensError as error:
+        raise JsonataError(error.code, str(error), error.position) from error
+    paths = set(_paths("", read["input"])) if "input" in read else set()
+    for name, members in read["bindings"].items():
+        paths.update(_paths(f"${name}", members))
+    if read.get("everyBinding"):
+        paths.update(f"${name}" for name in _BINDINGS)
+    return tuple(sorted(paths))
+
+
+def _paths(prefix: str, members: Any) -> Iterator[str]:
+    """Paths of a tree of names; `True` and an empty object end one."""
+    if not isinstance(members, dict) or not members:
+        yield prefix or "$"
+        return
+    for name, below in members.items():
+        step = name if _PLAIN_NAME.fullmatch(name) else f"`{name}`"
+        yield from _paths(f"{prefix}.{step}" if prefix else step, below)
 
 
 class _Jlens:
@@ -200,8 +230,8 @@ def _keys(value: Any) -> list[str]:
 
 
 def _variables(expression: jlens.Expression) -> set[str]:
-    read = expression.reads()["bindings"]
-    return set(read) if isinstance(read, dict) else {"headers", "query", "delivery", "metadata", "kafka"}
+    read: Mapping[str, Any] = expression.reads()
+    return set(_BINDINGS) if read.get("everyBinding") else set(read["bindings"])
 
 
 class _FixedClock(Jsonata):  # type: ignore[misc]  # not typed

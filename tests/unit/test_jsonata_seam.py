@@ -21,6 +21,7 @@ from infra.jsonata import (
     JsonataError,
     Limits,
     compile_expression,
+    paths_read,
 )
 
 BY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
@@ -69,6 +70,36 @@ def test_bindings_are_read_and_named(engine: str) -> None:
     bindings = {"headers": {"subject": "s"}, "delivery": {"id": "d"}}
     assert expression.evaluate("null", bindings, now_ms=0, seed=0) == '"sd"'
     assert compile_expression("alert.id", engine=engine, limits=TIGHT).variables == frozenset()
+
+
+@BY_ENGINE
+def test_text_that_is_evaluated_may_read_any_binding(engine: str) -> None:
+    expression = compile_expression("$eval('$headers.subject')", engine=engine, limits=TIGHT)
+    assert expression.variables == {"headers", "query", "delivery", "metadata", "kafka"}
+    assert expression.evaluate("null", {"headers": {"subject": "s"}}, now_ms=0, seed=0) == '"s"'
+
+
+@pytest.mark.parametrize(
+    ("source", "paths"),
+    [
+        ("alert.device.name & ': ' & alert.title", ("alert.device.name", "alert.title")),
+        ("devices[id = $$.alert.device_id].name", ("alert.device_id", "devices.id", "devices.name")),
+        ("$headers.`x-event` & $query.kind", ("$headers.`x-event`", "$query.kind")),
+        ("`first name`", ("`first name`",)),
+        ("$string($)", ("$",)),
+        ("$lookup(names, code)", ("code", "names")),
+        ("'fixed'", ()),
+        ("$eval(text)", ("$", "$delivery", "$headers", "$kafka", "$metadata", "$query")),
+    ],
+)
+def test_the_paths_read_are_named(source: str, paths: tuple[str, ...]) -> None:
+    assert paths_read(source) == paths
+
+
+def test_paths_of_what_does_not_compile_are_refused_with_the_position() -> None:
+    with pytest.raises(JsonataError) as refused:
+        paths_read("alert.(")
+    assert refused.value.position is not None
 
 
 @BY_ENGINE
