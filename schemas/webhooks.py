@@ -31,13 +31,13 @@ class SealedSecret(_Frozen):
 Secrets = Annotated[tuple[SealedSecret, ...], Field(min_length=1, max_length=2)]
 
 
-class _Auth(_Frozen):
+class _Scheme(_Frozen):
     """`ip_cidrs` (v4 or v6), where not empty, must hold the sender's address besides."""
 
     ip_cidrs: tuple[str, ...] = Field(default=(), max_length=CIDRS_MAX)
 
 
-class HmacAuth(_Auth):
+class HmacScheme(_Scheme):
     """auth_type hmac_sha256: the signature of the exact bytes stands in `signature_header`."""
 
     type: Literal["hmac_sha256"] = "hmac_sha256"
@@ -48,53 +48,88 @@ class HmacAuth(_Auth):
     signed_payload: str = Field(default="{body}", min_length=1, max_length=1_024)
     timestamp_header: str | None = Field(default=None, pattern=HEADER_PATTERN)
     tolerance_seconds: int = Field(default=300, ge=1, le=86_400)
-    secrets: Secrets
 
 
-class BearerAuth(_Auth):
+class BearerScheme(_Scheme):
     """auth_type bearer: `Authorization: Bearer TOKEN`, the scheme in any case."""
 
     type: Literal["bearer"] = "bearer"
-    secrets: Secrets
 
 
-class BasicAuth(_Auth):
+class BasicScheme(_Scheme):
     """auth_type basic (RFC 7617): the user name here, the password as the secret."""
 
     type: Literal["basic"] = "basic"
     username: str = Field(min_length=1, max_length=255, pattern=r"^[^:\x00-\x1f\x7f]+$")
-    secrets: Secrets
 
 
-class ApiKeyAuth(_Auth):
+class ApiKeyScheme(_Scheme):
     """auth_type api_key: the key stands in `header`."""
 
     type: Literal["api_key"] = "api_key"
     header: str = Field(default="X-API-Key", pattern=HEADER_PATTERN)
-    secrets: Secrets
 
 
-class PathTokenAuth(_Auth):
+class PathTokenScheme(_Scheme):
     """auth_type path_token: the token stands in the query parameter `query_param`."""
 
     type: Literal["path_token"] = "path_token"
     query_param: str = Field(default="token", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    secrets: Secrets
 
 
-class IpAllowlistAuth(_Auth):
+class IpAllowlistScheme(_Scheme):
     """auth_type ip_allowlist: the sender's address is the only proof."""
 
     type: Literal["ip_allowlist"] = "ip_allowlist"
     ip_cidrs: tuple[str, ...] = Field(min_length=1, max_length=CIDRS_MAX)
-    secrets: tuple[()] = ()
 
 
-class NoAuth(_Auth):
+class NoScheme(_Scheme):
     """auth_type none: anyone who knows the URL may send, which has to be acknowledged."""
 
     type: Literal["none"] = "none"
     acknowledge_unauthenticated: Literal[True]
+
+
+class HmacAuth(HmacScheme):
+    """The scheme with its secrets."""
+
+    secrets: Secrets
+
+
+class BearerAuth(BearerScheme):
+    """The scheme with its secrets."""
+
+    secrets: Secrets
+
+
+class BasicAuth(BasicScheme):
+    """The scheme with its secrets."""
+
+    secrets: Secrets
+
+
+class ApiKeyAuth(ApiKeyScheme):
+    """The scheme with its secrets."""
+
+    secrets: Secrets
+
+
+class PathTokenAuth(PathTokenScheme):
+    """The scheme with its secrets."""
+
+    secrets: Secrets
+
+
+class IpAllowlistAuth(IpAllowlistScheme):
+    """The scheme, which has no secret."""
+
+    secrets: tuple[()] = ()
+
+
+class NoAuth(NoScheme):
+    """The scheme, which has no secret."""
+
     secrets: tuple[()] = ()
 
 
@@ -102,6 +137,8 @@ AuthConfig = Annotated[
     HmacAuth | BearerAuth | BasicAuth | ApiKeyAuth | PathTokenAuth | IpAllowlistAuth | NoAuth,
     Field(discriminator="type"),
 ]
+#: A scheme without its secrets: what the public API shows of it.
+Scheme = HmacScheme | BearerScheme | BasicScheme | ApiKeyScheme | PathTokenScheme | IpAllowlistScheme | NoScheme
 AuthType = Literal["hmac_sha256", "bearer", "basic", "api_key", "path_token", "ip_allowlist", "none"]
 
 
