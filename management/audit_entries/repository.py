@@ -14,6 +14,7 @@ from infra.queries import load_queries
 from management.access import Actor
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_SYSTEM = {"type": "system", "id": None, "name": "hookline"}
 
 
 def write_audit_entry(
@@ -29,16 +30,39 @@ def write_audit_entry(
 
     `before` and `after` are JSON values without any secret; None where there was or is nothing.
     """
-    entry = {
+    by = {
         "tenant_id": actor.tenant_id,
-        "id": UUID(uuid7_text(now_us())),
         "actor": Jsonb(actor.as_json()),
+        "request_id": actor.request_id,
+        "source_ip": actor.source_ip,
+    }
+    _insert(connection, by, action, resource_id, before=before, after=after)
+
+
+def write_system_audit_entry(
+    connection: Connection, tenant_id: UUID, action: str, resource_id: UUID | str, *, after: Mapping[str, Any] | None
+) -> None:
+    """As `write_audit_entry`, for what Hookline does by itself, long after whoever asked for it."""
+    by = {"tenant_id": tenant_id, "actor": Jsonb(_SYSTEM), "request_id": "", "source_ip": ""}
+    _insert(connection, by, action, resource_id, before=None, after=after)
+
+
+def _insert(
+    connection: Connection,
+    by: Mapping[str, Any],
+    action: str,
+    resource_id: UUID | str,
+    *,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    entry = {
+        **by,
+        "id": UUID(uuid7_text(now_us())),
         "action": action,
         "resource_type": action.partition(".")[0],
         "resource_id": str(resource_id),
         "before": None if before is None else Jsonb(before),
         "after": None if after is None else Jsonb(after),
-        "request_id": actor.request_id,
-        "source_ip": actor.source_ip,
     }
     connection.execute(_QUERIES["insert_audit_entry"].encode(), entry)
