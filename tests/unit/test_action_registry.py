@@ -13,12 +13,12 @@ import pytest
 from infra.actions.core.options import check_options, namespace_of
 from infra.actions.errors import ActionRegistryError
 from infra.actions.registry import ENTRY_POINT_GROUP, load_actions
+from infra.merge_patch import merge_patch
 from schemas.actions import ActionContext, ActionDefinition, ActionOption, ActionResult, FieldType, TargetField
 from sinks.actions.command import parse_command
 from sinks.actions.errors import MalformedRecordError
 from sinks.actions.ordering import sets_in_order
 from sinks.actions.tickets import CREATE_TICKET
-from sinks.actions.tickets.merge import merge_patch
 from tests.support.actions import TRACE_HEADERS, TRACE_ID, builtin_registry
 
 ID = "0190b0a4-0000-7000-8000-00000000000"

@@ -11,13 +11,13 @@ from uuid import UUID
 
 import orjson
 
+from infra.merge_patch import merge_patch
 from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError, ActionResult
 from schemas.records import ErrorCode
 from sinks.actions.tickets.choice import Choice
 from sinks.actions.tickets.document import json_value, ticket_document
 from sinks.actions.tickets.fields import ATTRIBUTES_BYTES_MAX
-from sinks.actions.tickets.merge import merge_patch
 from sinks.actions.tickets.references import References
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
