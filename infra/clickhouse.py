@@ -28,10 +28,12 @@ _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+(?:_[a-z0-9]+)+\.sql$")
 # Time-out, many queries, network, memory, read-only table, too many parts, out of disk, unknown insert, Keeper.
 _PASSING_CODES = frozenset({159, 164, 202, 209, 210, 241, 242, 243, 252, 319, 425, 999})
 # `async_insert` would acknowledge before the write; one insert thread keeps the blocks of a batch reproducible;
-# merging rows within an insert costs a third of it, and our batches hold one row per sort key.
+# merging rows within an insert costs a third of it, and our batches hold one row per sort key. What a view makes of
+# a repeated insert is told apart by its own token, also where the rows themselves were there already (before 26: off).
 _INSERT_SETTINGS = {
     "async_insert": "0",
     "insert_deduplicate": "1",
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
     "max_insert_threads": "1",
     "optimize_on_insert": "0",
     "max_partitions_per_insert_block": "0",
