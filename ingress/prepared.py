@@ -6,12 +6,12 @@ import orjson
 
 from infra.jsonata import InputError, JsonataError, Limits, compile_expression
 from infra.log import get_logger
-from infra.requests.headers import StoredHeaders
+from infra.requests.headers import StoredHeaders, proof_headers
 from infra.requests.keys import Evaluate, KeyOf, build_key, build_ordering_key
 from infra.topics import EXPEDITED, RECEIVED
 from infra.webhooks import Webhook, WebhookTable
 from ingress.core.limits import TokenBucket
-from ingress.core.verify import Secret, build_verifier, proof_headers
+from ingress.core.verify import Secret, build_verifier
 from ingress.errors import ExpressionError
 
 EXPEDITED_FROM_PRIORITY = 2

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from schemas.webhooks import ApiKeyAuth, AuthConfig, HmacAuth, PathTokenAuth
+
 STORED_BYTES_MAX = 16_384
 _NAMES_CACHED_MAX = 256
 _NEVER = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
@@ -16,6 +18,18 @@ def is_secret_name(name: str) -> bool:
     """Whether a header or parameter of this name (any case) may hold a secret."""
     lower = name.lower()
     return lower in _NEVER or _SECRET.search(lower) is not None
+
+
+def proof_headers(auth: AuthConfig) -> tuple[str, ...]:
+    """Headers that hold a webhook's proof, whatever their names look like."""
+    if isinstance(auth, HmacAuth):
+        return (auth.signature_header,)
+    return (auth.header,) if isinstance(auth, ApiKeyAuth) else ()
+
+
+def proof_parameters(auth: AuthConfig) -> tuple[str, ...]:
+    """Query parameters that hold a webhook's proof, whatever their names look like."""
+    return (auth.query_param,) if isinstance(auth, PathTokenAuth) else ()
 
 
 class _Verdicts(dict[str, bool]):
@@ -59,6 +73,6 @@ def _cut(picked: dict[str, str]) -> dict[str, str]:
     return fitting
 
 
-def pick_query(query: Mapping[str, str]) -> dict[str, str]:
-    """Kept query parameters."""
-    return {name: value for name, value in query.items() if not is_secret_name(name)}
+def pick_query(query: Mapping[str, str], *proof_parameters: str) -> dict[str, str]:
+    """Kept query parameters; `proof_parameters` are never."""
+    return {name: value for name, value in query.items() if name not in proof_parameters and not is_secret_name(name)}

@@ -175,13 +175,6 @@ def build_verifier(auth: AuthConfig, secrets: Sequence[Secret]) -> Verify:
     return verify_nobody
 
 
-def proof_headers(auth: AuthConfig) -> tuple[str, ...]:
-    """Headers that hold a proof and are never stored."""
-    if isinstance(auth, HmacAuth):
-        return (auth.signature_header,)
-    return ()
-
-
 # Stands in for a webhook that does not exist: the same work, and never a match, because its secret is never in force.
 verify_nobody: Verify = build_hmac_sha256(
     HmacAuth(secrets=(SealedSecret(sealed=""),)), [Secret(b"no webhook has this for its secret", valid_until_us=0)]

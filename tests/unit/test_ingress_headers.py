@@ -2,10 +2,18 @@
 
 import pytest
 
-from infra.requests.headers import STORED_BYTES_MAX, StoredHeaders, is_secret_name, pick_query
+from infra.requests.headers import (
+    STORED_BYTES_MAX,
+    StoredHeaders,
+    is_secret_name,
+    pick_query,
+    proof_headers,
+    proof_parameters,
+)
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
 from schemas.records import RequestFacts
+from schemas.webhooks import ApiKeyAuth, HmacAuth, NoAuth, PathTokenAuth, SealedSecret
 
 
 @pytest.mark.parametrize(
@@ -68,3 +76,12 @@ def test_the_facts_are_those_of_the_model() -> None:
         ingress_us=250,
         invalid_json=True,
     )
+
+
+def test_where_a_webhook_looks_for_its_proof_nothing_is_kept() -> None:
+    secrets = (SealedSecret(sealed="v1.none.none"),)
+    assert proof_headers(HmacAuth(signature_header="X-Proof", secrets=secrets)) == ("X-Proof",)
+    assert proof_headers(ApiKeyAuth(header="X-Door", secrets=secrets)) == ("X-Door",)
+    assert proof_parameters(PathTokenAuth(query_param="k", secrets=secrets)) == ("k",)
+    assert proof_headers(NoAuth(acknowledge_unauthenticated=True)) == ()
+    assert pick_query({"k": "open sesame", "kind": "alert"}, "k") == {"kind": "alert"}
