@@ -1,7 +1,9 @@
 """Errors of what a webhook makes of a request.
 
 HooklineError (infra.errors)
-└── RecordRefusedError     one record cannot be decided; it becomes a recorded failure or a dead letter
+├── RecordRefusedError     one record cannot be decided; it becomes a recorded failure or a dead letter
+├── FilterError            filters that cannot be used; it holds every problem with its path
+└── SchemaError            a JSON Schema that cannot be used; the message says where and why
 """
 
 from infra.errors import HooklineError
@@ -16,3 +18,15 @@ class RecordRefusedError(HooklineError):
         self.code = code
         self.message = message
         self.path = path
+
+
+class FilterError(HooklineError):
+    """Filters that cannot be used. `problems` are (path, message); paths are relative to the filter document."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(f"{path or 'filters'}: {message}" for path, message in problems))
+        self.problems = problems
+
+
+class SchemaError(HooklineError):
+    """A JSON Schema that cannot be used; the message says where and why."""

@@ -7,11 +7,14 @@ from typing import Any
 
 import orjson
 
+from infra.jsonata import Limits, compile_expression
 from schemas.webhooks import IdempotencySource
 
 KEY_BYTES_MAX = 512
 _PLAIN_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _WORDS = frozenset({"true", "false", "null", "and", "or", "in", "function"})
+
+_RESULT_BYTES_MAX = 65_536
 
 Evaluate = Callable[[Any, int], Any]
 KeyOf = Callable[[Mapping[str, str], Any, int], str | None]
@@ -32,6 +35,26 @@ def build_key(source: IdempotencySource | None, compile_expression: Callable[[st
 def build_ordering_key(expression: str | None, compile_expression: Callable[[str], Evaluate]) -> KeyOf | None:
     """As `build_key`, for the expression that keeps requests in order."""
     return None if expression is None else _body_key(expression, compile_expression(expression))
+
+
+def key_compiler(*, timeout_seconds: float) -> Callable[[str], Evaluate]:
+    """Compiles key expressions for `build_key` and `build_ordering_key`.
+
+    It raises JsonataError for one that does not compile; what it gives raises JsonataError for a body it fails on, and
+    InputError for a body that is no JSON.
+    """
+    limits = Limits(timeout_seconds=timeout_seconds, result_bytes_max=_RESULT_BYTES_MAX)
+
+    def compile_key(source: str) -> Evaluate:
+        expression = compile_expression(source, limits=limits)
+
+        def evaluate(body: Any, at_ms: int) -> Any:
+            found = expression.evaluate(orjson.dumps(body).decode(), None, now_ms=at_ms, seed=0)
+            return None if found is None else orjson.loads(found)
+
+        return evaluate
+
+    return compile_key
 
 
 def key_text(value: Any) -> str | None:
