@@ -35,6 +35,7 @@ CONFIGURATION = "configuration.webhook.changed.v1"
 NAME_PATTERN = r"^[a-z]+\.[a-z]+(?:-[a-z]+)*\.[a-z]+\.v[1-9][0-9]*(?:\.dlq|\.retry)?$"
 TOPICS_FILE = Path(__file__).parent.parent / "topics.yaml"
 _ADMIN_TIMEOUT_SECONDS = 30.0
+_EXPEDITED_FROM_PRIORITY = 2
 
 
 class TopicDeclaration(BaseModel):
@@ -78,6 +79,11 @@ class TopicDifference:
     declared: str
     found: str
     fixable: bool
+
+
+def request_topic(priority: int) -> str:
+    """Where the requests of a webhook with this priority go."""
+    return EXPEDITED if priority >= _EXPEDITED_FROM_PRIORITY else RECEIVED
 
 
 def load_topics(path: Path = TOPICS_FILE) -> Mapping[str, TopicDeclaration]:

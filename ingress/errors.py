@@ -2,8 +2,7 @@
 
 HooklineError (infra.errors)
 └── IngressError
-    ├── AddressInUseError    the receiver's address cannot be bound; the message names it
-    └── ExpressionError      a key expression does not compile or did not end within its bounds
+    └── AddressInUseError    the receiver's address cannot be bound; the message names it
 """
 
 from infra.errors import HooklineError
@@ -15,7 +14,3 @@ class IngressError(HooklineError):
 
 class AddressInUseError(IngressError):
     """The receiver's address cannot be bound; the message names it."""
-
-
-class ExpressionError(IngressError):
-    """A key expression does not compile or did not end within its bounds. Never holds any of the body."""

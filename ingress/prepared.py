@@ -1,21 +1,14 @@
 """A webhook made ready for the receiver: everything that can be worked out before a request is."""
 
-from typing import Any
-
-import orjson
-
-from infra.jsonata import InputError, JsonataError, Limits, compile_expression
+from infra.jsonata import JsonataError
 from infra.log import get_logger
 from infra.requests.headers import StoredHeaders, proof_headers
-from infra.requests.keys import Evaluate, KeyOf, build_key, build_ordering_key
-from infra.topics import EXPEDITED, RECEIVED
+from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
+from infra.topics import request_topic
 from infra.webhooks import Webhook, WebhookTable
 from ingress.core.limits import TokenBucket
 from ingress.core.verify import Secret, build_verifier
-from ingress.errors import ExpressionError
 
-EXPEDITED_FROM_PRIORITY = 2
-_RESULT_BYTES_MAX = 65_536
 _log = get_logger(__name__)
 
 
@@ -50,7 +43,7 @@ class Prepared:
         self.webhook_id = config.webhook_id
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
-        self.topic = EXPEDITED if config.priority >= EXPEDITED_FROM_PRIORITY else RECEIVED
+        self.topic = request_topic(config.priority)
         self.stored = StoredHeaders(*proof_headers(config.auth_config))
         secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
         self.verify = build_verifier(config.auth_config, secrets)
@@ -61,7 +54,7 @@ class PreparedWebhooks:
 
     def __init__(self, table: WebhookTable, *, key_timeout_seconds: float) -> None:
         self._table = table
-        self._limits = Limits(timeout_seconds=key_timeout_seconds, result_bytes_max=_RESULT_BYTES_MAX)
+        self._compile_key = key_compiler(timeout_seconds=key_timeout_seconds)
         self._by_id: dict[str, Prepared] = {}
 
     @property
@@ -97,27 +90,12 @@ class PreparedWebhooks:
         else:
             bucket = before.bucket if before.bucket.limit == limit else before.bucket.resized(limit, now_us)
         try:
-            key_of = build_key(config.idempotency_source, self._compile)
-            ordering_key_of = build_ordering_key(config.ordering_key, self._compile)
-        except ExpressionError as error:
+            key_of = build_key(config.idempotency_source, self._compile_key)
+            ordering_key_of = build_ordering_key(config.ordering_key, self._compile_key)
+        except JsonataError as error:
             # Refusing the sender's events for a slip in our configuration would lose them: taken without the key.
             _log.error(
                 "ingress.expression.refused", webhook_id=config.webhook_id, version=config.version, error=str(error)
             )
             key_of, ordering_key_of = None, None
         return Prepared(webhook, bucket, key_of, ordering_key_of)
-
-    def _compile(self, source: str) -> Evaluate:
-        try:
-            expression = compile_expression(source, limits=self._limits)
-        except JsonataError as error:
-            raise ExpressionError(f"key expression does not compile: {error.message}") from error
-
-        def evaluate(body: Any, at_ms: int) -> Any:
-            try:
-                found = expression.evaluate(orjson.dumps(body).decode(), None, now_ms=at_ms, seed=0)
-            except (JsonataError, InputError) as error:
-                raise ExpressionError("key expression failed") from error
-            return None if found is None else orjson.loads(found)
-
-        return evaluate

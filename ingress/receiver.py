@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.clock import now_us
 from infra.ids import RandomDigits, format_uuid7
+from infra.jsonata import InputError, JsonataError
 from infra.requests.keys import KeyOf
 from ingress.acks import AckBridge, Answerable, Pending
 from ingress.core import answers
@@ -15,7 +16,6 @@ from ingress.core.answers import Answer
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
 from ingress.core.verify import SignedRequest, verify_nobody
-from ingress.errors import ExpressionError
 from ingress.prepared import Prepared, PreparedWebhooks
 from ingress.rejections import Rejected, RejectionLog
 from ingress.tally import Tally
@@ -170,6 +170,6 @@ class Receiver:
     def _key(self, key_of: KeyOf, headers: Mapping[str, str], value: Any, at_us: int) -> str | None:
         try:
             return key_of(headers, value, at_us // 1_000)
-        except ExpressionError:
+        except (JsonataError, InputError):
             self.tally.key_failures += 1
             return None
