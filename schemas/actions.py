@@ -103,10 +103,13 @@ class ActionError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult:
-    """What an action did. `created` and `changed` are both false when there was nothing to do."""
+    """What an action did. `created` and `changed` are both false when there was nothing to do.
+
+    `entity_id` is None when that was because there is no such entity.
+    """
 
     entity_type: str
-    entity_id: UUID
+    entity_id: UUID | None
     external_id: str | None = None
     created: bool = False
     changed: bool = True
@@ -155,11 +158,14 @@ class ActionContext(Protocol):
     def tx(self) -> Transaction: ...
 
     def find(self, entity_type: str, external_id: str) -> UUID | None:
-        """The entity that `external_id` is mapped to in the namespace; its mapping row is locked. None: unmapped."""
+        """The entity that `external_id` is mapped to in the namespace; its mapping rows are locked. None: unmapped.
+
+        Read without a realm: the one of realm '', else the only one. Raises ActionError when there are several.
+        """
         ...
 
-    def link(self, entity_type: str, external_id: str, entity_id: UUID) -> None:
-        """Map `external_id` to the entity. Raises ActionError CONFLICT when the id or the entity is mapped already."""
+    def link(self, entity_type: str, external_id: str, entity_id: UUID, *, realm: str = "") -> None:
+        """Map `external_id` to the entity in `realm`. Raises ActionError CONFLICT when either is mapped already."""
         ...
 
     def emit(

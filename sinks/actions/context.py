@@ -16,6 +16,8 @@ from schemas.actions import ActionError, Transaction
 from schemas.records import ErrorCode
 from sinks.actions.command import PendingCommand
 from sinks.actions.errors import CommandRaceError
+from sinks.actions.references import QUERIES as REFERENCES
+from sinks.actions.references import entity_without_realm
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _MILLISECOND = 1_000
@@ -85,17 +87,18 @@ class CommandContext:
         return self.command.options
 
     def find(self, entity_type: str, external_id: str) -> UUID | None:
-        """The entity that `external_id` is mapped to in the namespace; its mapping row is locked."""
-        parameters = self._mapping_parameters(entity_type) | {"external_id": external_id}
-        found = self.tx.rows(QUERIES["lock_mapping"], parameters)
-        if len(found) > 1:
-            message = f"external id {external_id!r} means several of type {entity_type}, in different realms"
-            raise ActionError(ErrorCode.VALIDATION_ERROR, message, "external_id")
-        return found[0]["entity_id"] if found else None
+        """The entity that `external_id` is mapped to in the namespace, in realm '' or else in its only one.
 
-    def link(self, entity_type: str, external_id: str, entity_id: UUID) -> None:
-        """Map `external_id` to the entity. Raises ActionError CONFLICT when the id or the entity is mapped already."""
-        mapped = self.find(entity_type, external_id)
+        Its mapping rows are locked. Raises ActionError VALIDATION_ERROR when it is mapped in several realms.
+        """
+        return entity_without_realm(self._lock_mappings(entity_type, external_id), external_id, "external_id")
+
+    def link(self, entity_type: str, external_id: str, entity_id: UUID, *, realm: str = "") -> None:
+        """Map `external_id` to the entity in `realm`.
+
+        Raises ActionError CONFLICT when the id or the entity is mapped already, LOOKUP_MISS without the namespace.
+        """
+        mapped = self._lock_mappings(entity_type, external_id).get(realm)
         if mapped is not None:
             message = f"{entity_type} {mapped} is mapped to external id {external_id!r} already"
             raise ActionError(ErrorCode.CONFLICT, message, "external_id")
@@ -104,7 +107,10 @@ class CommandContext:
         if other:
             message = f"{entity_type} {entity_id} is mapped to external id {other[0]['external_id']!r} already"
             raise ActionError(ErrorCode.CONFLICT, message, "external_id")
-        parameters |= {"external_id": external_id, "mapping_id": self.new_id(), "now": self.now}
+        if not self.tx.rows(REFERENCES["webhook"], {"tenant_id": self.tenant_id, "ids": [self.namespace_id]}):
+            message = f"external_id: webhook {self.namespace_id} does not exist, so it has no external ids"
+            raise ActionError(ErrorCode.LOOKUP_MISS, message, "external_id")
+        parameters |= {"external_id": external_id, "mapping_id": self.new_id(), "now": self.now, "realm_id": realm}
         if self.tx.execute(QUERIES["insert_mapping"], parameters | {"delivery_id": self.delivery_id}) == 0:
             raise CommandRaceError(f"{entity_type} {external_id!r} was mapped meanwhile")
 
@@ -143,6 +149,10 @@ class CommandContext:
         random = int.from_bytes(seed, "big")
         time_bits = (self.now_us // _MILLISECOND & 0xFFFFFFFFFFFF) << 80
         return UUID(int=time_bits | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & 0x3FFFFFFFFFFFFFFF)
+
+    def _lock_mappings(self, entity_type: str, external_id: str) -> dict[str, UUID]:
+        parameters = self._mapping_parameters(entity_type) | {"external_id": external_id}
+        return {row["realm_id"]: row["entity_id"] for row in self.tx.rows(QUERIES["lock_mappings"], parameters)}
 
     def _mapping_parameters(self, entity_type: str) -> dict[str, Any]:
         return {"tenant_id": self.tenant_id, "webhook_id": self.namespace_id, "entity_type": entity_type}

@@ -194,7 +194,7 @@ def _outcome(command: PendingCommand, result: ActionResult | ActionError, attemp
     body = {
         "action": command.request.action,
         "entity_type": result.entity_type,
-        "entity_id": str(result.entity_id),
+        "entity_id": None if result.entity_id is None else str(result.entity_id),
         "external_id": result.external_id,
         "created": result.created,
         "changed": result.changed,

@@ -25,13 +25,12 @@ FROM json_to_recordset(%(rows)s::json) AS e (
     event_id uuid, event_type text, entity_type text, entity_id uuid, payload json
 )
 
--- name: lock_mapping
-SELECT entity_id
+-- name: lock_mappings
+SELECT realm_id, entity_id
 FROM external_entity_mappings
 WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND entity_type = %(entity_type)s
     AND external_id = %(external_id)s
 ORDER BY realm_id
-LIMIT 2
 FOR UPDATE
 
 -- name: find_mapping_of_entity
@@ -42,7 +41,8 @@ WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND entity_type 
 
 -- name: insert_mapping
 INSERT INTO external_entity_mappings
-    (tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id, delivery_id, last_synced_at)
-VALUES (%(tenant_id)s, %(mapping_id)s, %(webhook_id)s, %(entity_type)s, %(external_id)s, %(entity_id)s,
-    %(delivery_id)s, %(now)s)
+    (tenant_id, mapping_id, webhook_id, entity_type, external_id, realm_id, entity_id, delivery_id,
+    last_synced_at)
+VALUES (%(tenant_id)s, %(mapping_id)s, %(webhook_id)s, %(entity_type)s, %(external_id)s, %(realm_id)s,
+    %(entity_id)s, %(delivery_id)s, %(now)s)
 ON CONFLICT DO NOTHING

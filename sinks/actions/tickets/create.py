@@ -11,9 +11,10 @@ from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError, ActionResult, Command
 from schemas.records import ErrorCode
 from sinks.actions.errors import CommandRaceError
-from sinks.actions.tickets.choice import Choice
+from sinks.actions.references import Entity
+from sinks.actions.tickets.choice import TicketChoice
 from sinks.actions.tickets.document import new_ticket_document
-from sinks.actions.tickets.references import Entity, References, load_references
+from sinks.actions.tickets.references import TicketReferences, load_ticket_references
 from sinks.actions.tickets.update import update_ticket
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
@@ -30,7 +31,7 @@ def create_ticket(context: ActionContext, values: Mapping[str, Any]) -> ActionRe
 
 def create_tickets(commands: Sequence[Command]) -> list[ActionResult | ActionError]:
     """Run many of one tenant: a fixed number of statements for all tickets that are new."""
-    references = load_references(commands)
+    references = load_ticket_references(commands)
     decided = [_decide(context, values, references) for context, values in commands]
     new = [(position, row) for position, row in enumerate(decided) if isinstance(row, dict)]
     if new:
@@ -39,7 +40,7 @@ def create_tickets(commands: Sequence[Command]) -> list[ActionResult | ActionErr
 
 
 def _decide(
-    context: ActionContext, values: Mapping[str, Any], references: References
+    context: ActionContext, values: Mapping[str, Any], references: TicketReferences
 ) -> Row | ActionResult | ActionError:
     """The row to insert, or what became of the command without one."""
     try:
@@ -51,13 +52,13 @@ def _decide(
             ticket_id = references.mapped(context, "ticket", external_id, "external_id")
             if ticket_id is not None:
                 return _existing(context, values, ticket_id, references)
-        return _new_row(context, values, Choice(context, values, references))
+        return _new_row(context, values, TicketChoice(context, values, references))
     except ActionError as error:
         return error
 
 
 def _existing(
-    context: ActionContext, values: Mapping[str, Any], ticket_id: UUID, references: References
+    context: ActionContext, values: Mapping[str, Any], ticket_id: UUID, references: TicketReferences
 ) -> ActionResult:
     external_id = values["external_id"]
     on_existing = context.options.get("on_existing", "fail")
@@ -72,7 +73,7 @@ def _existing(
     raise ActionError(ErrorCode.CONFLICT, message, "external_id")
 
 
-def _new_row(context: ActionContext, values: Mapping[str, Any], choice: Choice) -> Row:
+def _new_row(context: ActionContext, values: Mapping[str, Any], choice: TicketChoice) -> Row:
     client = choice.client()
     if client is None:
         raise ActionError(ErrorCode.VALIDATION_ERROR, "client_id or client_external_id is required", "client_id")
@@ -104,7 +105,7 @@ def _new_row(context: ActionContext, values: Mapping[str, Any], choice: Choice) 
     return row | _plain_members(context, values)
 
 
-def _priority_id(choice: Choice, board: Entity) -> UUID | None:
+def _priority_id(choice: TicketChoice, board: Entity) -> UUID | None:
     """The mapped priority, else the board's, else the tenant's default, else none."""
     priority = choice.of("priority_id")
     if priority is not None:

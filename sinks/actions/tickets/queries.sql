@@ -67,3 +67,13 @@ SET title = %(title)s, description = %(description)s, client_id = %(client_id)s,
     due_date = %(due_date)s, attributes = %(attributes)s::jsonb, updated_at = %(updated_at)s,
     closed_at = %(closed_at)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: defaults
+SELECT 'board' AS kind, id, NULL::uuid AS parent_id, false AS is_closed, default_priority_id
+FROM boards WHERE tenant_id = %(tenant_id)s AND is_default
+UNION ALL
+SELECT 'ticket_status', id, board_id, is_closed, NULL
+FROM ticket_statuses WHERE tenant_id = %(tenant_id)s AND is_default
+UNION ALL
+SELECT 'ticket_priority', id, NULL, false, NULL
+FROM ticket_priorities WHERE tenant_id = %(tenant_id)s AND is_default

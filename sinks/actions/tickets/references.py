@@ -1,134 +1,46 @@
-"""What the commands of one tenant refer to, read with one query per entity type, and resolved without I/O.
+"""What createTicket commands refer to, with the defaults of their tenant and the namespaces they may use."""
 
-A reference that another tenant owns, that is inactive or does not exist is the same: not there.
-"""
-
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
 from infra.queries import load_queries
-from schemas.actions import ActionContext, ActionError, Command, RefEntityType
-from schemas.records import ErrorCode
+from schemas.actions import Command
+from sinks.actions.references import QUERIES, Entity, FieldTypes, References, load_references
 from sinks.actions.tickets.fields import EXTERNAL_REF_TYPES, REF_TYPES
 
-_QUERIES = load_queries(Path(__file__).parent / "references.sql")
-_UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-
-MappingKey = tuple[UUID, str, str]
-
-
-class Entity(NamedTuple):
-    """A referred entity. `parent_id`: the board, client or category it belongs to, if it belongs to one."""
-
-    id: UUID
-    parent_id: UUID | None = None
-    is_closed: bool = False
-    default_priority_id: UUID | None = None
+_DEFAULTS = load_queries(Path(__file__).parent / "queries.sql")["defaults"]
+_TYPES = FieldTypes(REF_TYPES, {"external_id": "ticket"} | EXTERNAL_REF_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
-class References:
-    """Everything the commands name that exists, by the text they name it with (ids in lower case)."""
+class TicketReferences(References):
+    """`References`, and what a ticket gets where its command names nothing."""
 
-    entities: Mapping[RefEntityType, Mapping[str, list[Entity]]]
-    mappings: Mapping[MappingKey, Mapping[str, UUID]]
     webhooks: frozenset[UUID]
     default_board: Entity | None
     default_statuses: Mapping[UUID, Entity]
     default_priority: Entity | None
 
-    def mapped(self, context: ActionContext, entity_type: str, external_id: str, field: str) -> UUID | None:
-        """The entity of an external id: the one without a realm, else the only one. None when it is not mapped."""
-        by_realm = self.mappings.get((context.namespace_id, entity_type, external_id), {})
-        if "" in by_realm or len(by_realm) < 2:
-            return by_realm.get("", next(iter(by_realm.values()), None))
-        message = f"{field} {external_id!r} is mapped in several realms"
-        raise ActionError(ErrorCode.VALIDATION_ERROR, message, field)
 
-    def entity(self, field: str, text: str) -> list[Entity]:
-        """What `text` may mean in `field`."""
-        return self.entities.get(REF_TYPES[field], {}).get(_key(text), [])
-
-    def entity_of_id(self, entity_type: RefEntityType, entity_id: UUID) -> Entity | None:
-        """The entity of an id that a mapping gave."""
-        found = self.entities.get(entity_type, {}).get(str(entity_id), [])
-        return found[0] if found else None
-
-
-def load_references(commands: Sequence[Command]) -> References:
+def load_ticket_references(commands: Sequence[Command]) -> TicketReferences:
     """Read what `commands` (of one tenant) refer to."""
     context = commands[0][0]
     tenant = {"tenant_id": context.tenant_id}
-    mappings = _load_mappings(commands)
-    wanted = _wanted(commands, mappings)
-    entities = {entity_type: _load_entities(context, entity_type, texts) for entity_type, texts in wanted.items()}
+    plain = load_references(commands, _TYPES)
     namespaces = list({context.namespace_id for context, values in commands if values.get("external_id")})
-    webhooks = context.tx.rows(_QUERIES["webhook"], tenant | {"ids": namespaces}) if namespaces else []
-    defaults = context.tx.rows(_QUERIES["defaults"], tenant)
+    webhooks = context.tx.rows(QUERIES["webhook"], tenant | {"ids": namespaces}) if namespaces else []
     by_kind: dict[str, list[Entity]] = defaultdict(list)
-    for row in defaults:
+    for row in context.tx.rows(_DEFAULTS, tenant):
         by_kind[row["kind"]].append(Entity(row["id"], row["parent_id"], row["is_closed"], row["default_priority_id"]))
-    return References(
-        entities,
-        mappings,
-        frozenset(row["id"] for row in webhooks),
-        next(iter(by_kind["board"]), None),
-        {status.parent_id: status for status in by_kind["ticket_status"] if status.parent_id is not None},
-        next(iter(by_kind["ticket_priority"]), None),
+    return TicketReferences(
+        types=plain.types,
+        entities=plain.entities,
+        mappings=plain.mappings,
+        webhooks=frozenset(row["id"] for row in webhooks),
+        default_board=next(iter(by_kind["board"]), None),
+        default_statuses={s.parent_id: s for s in by_kind["ticket_status"] if s.parent_id is not None},
+        default_priority=next(iter(by_kind["ticket_priority"]), None),
     )
-
-
-def _load_mappings(commands: Sequence[Command]) -> dict[MappingKey, dict[str, UUID]]:
-    types = {"external_id": "ticket"} | {field: str(kind) for field, kind in EXTERNAL_REF_TYPES.items()}
-    wanted = {
-        (str(context.namespace_id), entity_type, values[field])
-        for context, values in commands
-        for field, entity_type in types.items()
-        if values.get(field) is not None
-    }
-    mappings: dict[MappingKey, dict[str, UUID]] = defaultdict(dict)
-    if wanted:
-        context = commands[0][0]
-        rows = [{"webhook_id": w, "entity_type": kind, "external_id": external_id} for w, kind, external_id in wanted]
-        parameters = {"tenant_id": context.tenant_id, "wanted": orjson.dumps(rows).decode()}
-        for row in context.tx.rows(_QUERIES["mapping"], parameters):
-            key = (row["webhook_id"], row["entity_type"], row["external_id"])
-            mappings[key][row["realm_id"]] = row["entity_id"]
-    return mappings
-
-
-def _wanted(
-    commands: Sequence[Command], mappings: Mapping[MappingKey, Mapping[str, UUID]]
-) -> dict[RefEntityType, set[str]]:
-    wanted: dict[RefEntityType, set[str]] = defaultdict(set)
-    for _, values in commands:
-        for field, entity_type in REF_TYPES.items():
-            text = values.get(field)
-            if text is not None:
-                wanted[entity_type].add(_key(text))
-    for (_, kind, _), by_realm in mappings.items():
-        if kind in EXTERNAL_REF_TYPES.values():
-            wanted[RefEntityType(kind)].update(str(entity_id) for entity_id in by_realm.values())
-    return wanted
-
-
-def _load_entities(context: ActionContext, entity_type: RefEntityType, texts: set[str]) -> dict[str, list[Entity]]:
-    ids = [text for text in texts if _UUID_TEXT.fullmatch(text)]
-    names = [text for text in texts if not _UUID_TEXT.fullmatch(text)]
-    parameters: dict[str, Any] = {"tenant_id": context.tenant_id, "ids": ids, "names": names}
-    found: dict[str, list[Entity]] = defaultdict(list)
-    for row in context.tx.rows(_QUERIES[entity_type], parameters):
-        entity = Entity(row["id"], row.get("parent_id"), row.get("is_closed", False), row.get("default_priority_id"))
-        found[row["wanted"]].append(entity)
-    return found
-
-
-def _key(text: str) -> str:
-    return text.lower() if _UUID_TEXT.fullmatch(text) else text

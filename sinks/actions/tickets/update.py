@@ -15,10 +15,11 @@ from infra.merge_patch import merge_patch
 from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError, ActionResult
 from schemas.records import ErrorCode
-from sinks.actions.tickets.choice import Choice
-from sinks.actions.tickets.document import json_value, ticket_document
+from sinks.actions.documents import json_value
+from sinks.actions.tickets.choice import TicketChoice
+from sinks.actions.tickets.document import ticket_document
 from sinks.actions.tickets.fields import ATTRIBUTES_BYTES_MAX
-from sinks.actions.tickets.references import References
+from sinks.actions.tickets.references import TicketReferences
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 Row = dict[str, Any]
@@ -27,7 +28,7 @@ _ASSIGNMENT_FIELDS = frozenset({"assigned_to", "assigned_team_id"})
 
 
 def update_ticket(
-    context: ActionContext, ticket_id: UUID, values: Mapping[str, Any], references: References
+    context: ActionContext, ticket_id: UUID, values: Mapping[str, Any], references: TicketReferences
 ) -> ActionResult:
     """Update the mapped fields of a ticket. Raises ActionError before anything is written."""
     context.find("ticket", values["external_id"])  # locks the mapping, then the ticket: the order of all writers
@@ -36,7 +37,7 @@ def update_ticket(
     if not found:
         raise ActionError(ErrorCode.LOOKUP_MISS, f"ticket {ticket_id} does not exist any more", "external_id")
     before = found[0]
-    choice = Choice(context, values, references)
+    choice = TicketChoice(context, values, references)
     after = _after(context, values, before, choice)
     asset = choice.asset(after["client_id"])
     changes = _changes(before, after)
@@ -57,7 +58,7 @@ def update_ticket(
     )
 
 
-def _after(context: ActionContext, values: Mapping[str, Any], before: Row, choice: Choice) -> Row:
+def _after(context: ActionContext, values: Mapping[str, Any], before: Row, choice: TicketChoice) -> Row:
     after = dict(before)
     for field in ("board_id", "status_id"):
         if field in values and values[field] is None:
@@ -92,7 +93,7 @@ def _attributes(before: dict[str, Any], patch: dict[str, Any] | None) -> dict[st
     return merged
 
 
-def _place(context: ActionContext, values: Mapping[str, Any], after: Row, choice: Choice) -> None:
+def _place(context: ActionContext, values: Mapping[str, Any], after: Row, choice: TicketChoice) -> None:
     """Category, subcategory, location and contact: the mapped ones must fit, the others are kept while they fit."""
     category_before = after["category_id"]
     after.update(context.tx.rows(QUERIES["fitting_parts"], {"tenant_id": context.tenant_id} | after)[0])
@@ -111,7 +112,7 @@ def _place(context: ActionContext, values: Mapping[str, Any], after: Row, choice
             after[field] = None if part is None else part.id
 
 
-def _set_status(context: ActionContext, before: Row, after: Row, choice: Choice) -> None:
+def _set_status(context: ActionContext, before: Row, after: Row, choice: TicketChoice) -> None:
     """The mapped status, else on a new board the one of the same name; closed is what the status is."""
     status = choice.of_parent("status_id", after["board_id"], f"board {after['board_id']}")
     if status is not None:

@@ -8,16 +8,6 @@ JOIN external_entity_mappings AS m
 -- name: webhook
 SELECT id FROM webhooks WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 
--- name: defaults
-SELECT 'board' AS kind, id, NULL::uuid AS parent_id, false AS is_closed, default_priority_id
-FROM boards WHERE tenant_id = %(tenant_id)s AND is_default
-UNION ALL
-SELECT 'ticket_status', id, board_id, is_closed, NULL
-FROM ticket_statuses WHERE tenant_id = %(tenant_id)s AND is_default
-UNION ALL
-SELECT 'ticket_priority', id, NULL, false, NULL
-FROM ticket_priorities WHERE tenant_id = %(tenant_id)s AND is_default
-
 -- name: client
 SELECT w.name AS wanted, c.id
 FROM unnest(%(names)s::text[]) AS w (name)
