@@ -1,7 +1,12 @@
 """The consumer groups of a system and what each reads, for those who start them and those who watch them."""
 
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from infra.errors import KafkaUnavailableError
 from infra.settings import AnalyticsSettings, Settings
 from infra.topics import ACTIONS, EXPEDITED, RECEIVED, RECORDED, REJECTED
 
@@ -33,3 +38,16 @@ def consumer_groups(settings: Settings) -> tuple[ConsumerGroup, ...]:
         ConsumerGroup("actions", settings.actions.group_id, (ACTIONS,)),
         *analytics,
     )
+
+
+def member_count(admin: AdminClient, group_id: str, *, timeout_seconds: float) -> int:
+    """How many consumers have joined the group. Raises KafkaUnavailableError."""
+    try:
+        [future] = admin.describe_consumer_groups([group_id], request_timeout=timeout_seconds).values()
+        return len(future.result(timeout_seconds + 1).members)
+    except KafkaException as error:
+        if error.args[0].name() == "GROUP_ID_NOT_FOUND":
+            return 0
+        raise KafkaUnavailableError(f"describe group: {error.args[0].str()}") from error
+    except FutureTimeoutError as error:
+        raise KafkaUnavailableError("describe group: no answer in time") from error

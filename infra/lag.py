@@ -35,6 +35,16 @@ class LagReader:
             raise KafkaUnavailableError(f"lag is not known: {error.args[0].str()}") from error
         return lag
 
+    def has_committed(self, topic: str, partition: int, offset: int, *, timeout_seconds: float) -> bool:
+        """Whether the group is done with the record at this place. Raises KafkaUnavailableError."""
+        try:
+            [position] = self._consumer.committed([TopicPartition(topic, partition)], timeout=timeout_seconds)
+            if position.error is not None:
+                raise KafkaException(position.error)
+        except KafkaException as error:
+            raise KafkaUnavailableError(f"progress is not known: {error.args[0].str()}") from error
+        return bool(position.offset > offset)
+
     def close(self) -> None:
         """Let the connections go."""
         self._consumer.close()

@@ -2,17 +2,15 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from infra.clock import rfc3339
 from infra.errors import KafkaUnavailableError
-from infra.groups import ConsumerGroup, consumer_groups
+from infra.groups import ConsumerGroup, consumer_groups, member_count
 from infra.kafka import admin_client
 from infra.lag import LagReader
 from infra.role import PartHealth, Role
@@ -69,7 +67,7 @@ def _group(admin: AdminClient, group: ConsumerGroup, reader: LagReader) -> dict[
     shown: dict[str, Any] = {"role": group.role, "group_id": group.group_id, "members": None, "lag_records": None}
     try:
         lag = reader.by_topic(timeout_seconds=_ANSWER_SECONDS_MAX)
-        members = _members(admin, group.group_id)
+        members = member_count(admin, group.group_id, timeout_seconds=_ANSWER_SECONDS_MAX)
     except KafkaUnavailableError as error:
         return {**shown, "ready": False, "reasons": [f"Kafka: {error}"], "lag_by_topic": {}}
     reasons = [] if members else ["no member: the role runs nowhere, or it has not joined yet"]
@@ -81,15 +79,3 @@ def _group(admin: AdminClient, group: ConsumerGroup, reader: LagReader) -> dict[
         "lag_records": sum(lag.values()),
         "lag_by_topic": lag,
     }
-
-
-def _members(admin: AdminClient, group_id: str) -> int:
-    try:
-        [future] = admin.describe_consumer_groups([group_id], request_timeout=_ANSWER_SECONDS_MAX).values()
-        return len(future.result(_ANSWER_SECONDS_MAX + 1).members)
-    except KafkaException as error:
-        if error.args[0].name() == "GROUP_ID_NOT_FOUND":
-            return 0
-        raise KafkaUnavailableError(f"describe group: {error.args[0].str()}") from error
-    except FutureTimeoutError as error:
-        raise KafkaUnavailableError("describe group: no answer in time") from error
