@@ -7,7 +7,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hookline_login') THEN
         CREATE ROLE hookline_login LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
     END IF;
-    GRANT hookline_service TO hookline_login;
+    GRANT hookline_service, hookline_relay TO hookline_login;
     EXECUTE format('ALTER ROLE hookline_login PASSWORD %L', current_setting('hookline.login_password'));
 END
 $$

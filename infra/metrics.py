@@ -107,3 +107,15 @@ ANALYTICS_REBALANCES = _counter("analytics_rebalances", "Assignments changed by 
 # Management. resource: deliveries, rejections, other. status: the HTTP status.
 MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")
 MANAGEMENT_ANSWER_SECONDS = _histogram("management_answer_seconds", "Time to answer.", ANSWER_SECONDS, "resource")
+
+# The relay of management: from the outbox in Postgres to configuration.webhook.changed.v1.
+CONFIGURATION_LEADER = _gauge("configuration_relay_leader", "1 while this process publishes the configuration.")
+CONFIGURATION_CHANGES = _counter("configuration_changes_published", "Changes published.")
+CONFIGURATION_CHANGE_SECONDS = _histogram(
+    "configuration_change_seconds", "From the oldest change of a batch to its acknowledgement.", ANSWER_SECONDS
+)
+CONFIGURATION_WAITING_CHANGES = _gauge("configuration_changes_waiting", "Committed changes not published yet.")
+CONFIGURATION_OLDEST_SECONDS = _gauge("configuration_oldest_change_seconds", "How long the oldest of them waits.")
+CONFIGURATION_LAST_PUBLISHED = _gauge(
+    "configuration_last_published_timestamp_seconds", "When this process last published a change."
+)

@@ -24,3 +24,39 @@ SELECT
 FROM unnest(%(tenant_ids)s::uuid[], %(webhook_ids)s::uuid[]) AS wanted (tenant_id, webhook_id)
 JOIN webhooks w ON w.tenant_id = wanted.tenant_id AND w.id = wanted.webhook_id
 JOIN tenants t ON t.id = w.tenant_id
+
+-- name: become_relay
+SET ROLE hookline_relay
+
+-- name: bound_session
+SELECT
+    set_config('statement_timeout', %(statement_timeout_ms)s, false),
+    set_config('idle_session_timeout', %(idle_timeout_ms)s, false),
+    set_config('idle_in_transaction_session_timeout', %(idle_timeout_ms)s, false)
+
+-- name: listen
+LISTEN hookline_configuration
+
+-- name: try_lead
+SELECT pg_try_advisory_lock(%(lock_key)s) AS leads
+
+-- name: read_changes
+SELECT tenant_id, change_id, webhook_id, created_at FROM configuration_outbox ORDER BY position LIMIT %(limit)s
+
+-- name: delete_changes
+DELETE FROM configuration_outbox o
+USING unnest(%(tenant_ids)s::uuid[], %(change_ids)s::uuid[]) AS published (tenant_id, change_id)
+WHERE o.tenant_id = published.tenant_id AND o.change_id = published.change_id
+
+-- name: count_changes
+SELECT
+    count(*) AS changes,
+    coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::double precision AS oldest_seconds
+FROM configuration_outbox
+
+-- name: page_webhooks
+SELECT tenant_id, id AS webhook_id
+FROM webhooks
+WHERE (tenant_id, id) > (%(tenant_id)s, %(webhook_id)s)
+ORDER BY tenant_id, id
+LIMIT %(limit)s

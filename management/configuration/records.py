@@ -12,6 +12,8 @@ from infra.queries import load_queries
 from schemas.webhooks import WebhookConfig
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+#: Of one record: below what the topic takes, with room for its key and the batch around it.
+RECORD_BYTES_MAX = 1_000_000
 WebhookKey = tuple[UUID, UUID]
 _log = get_logger(__name__)
 
@@ -30,11 +32,12 @@ def read_records(connection: Connection, keys: Sequence[WebhookKey]) -> dict[Web
     parameters = {"tenant_ids": [key[0] for key in keys], "webhook_ids": [key[1] for key in keys]}
     records: dict[WebhookKey, WebhookConfig] = {}
     for row in connection.execute(QUERIES["read_records"].encode(), parameters):
+        key = row["tenant_id"], row["webhook_id"]
         try:
-            records[row["tenant_id"], row["webhook_id"]] = _record(row)
+            records[key] = _record(row)
         except ValidationError as error:
             members = [".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)]
-            _log.error("configuration.record.unusable", webhook_id=str(row["webhook_id"]), members=members)
+            _log.error("configuration.record.unusable", webhook_id=str(key[1]), members=members)
     return records
 
 
