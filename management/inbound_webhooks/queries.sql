@@ -106,6 +106,12 @@ SET version = version + 1, name = %(name)s, slug = %(slug)s, description = %(des
     auto_disabled_at = CASE WHEN %(is_active)s THEN NULL ELSE auto_disabled_at END, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
+-- name: switch_webhook
+UPDATE webhooks
+SET version = version + 1, is_active = %(is_active)s, updated_at = now(),
+    auto_disabled_at = CASE WHEN %(is_active)s THEN NULL ELSE auto_disabled_at END
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
 -- name: touch_webhook
 UPDATE webhooks SET version = version + 1, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s

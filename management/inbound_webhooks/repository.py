@@ -80,6 +80,12 @@ def update_webhook(
     _write(connection, "update_webhook", parameters, settings.slug)
 
 
+def switch_webhook(connection: Connection, stored: StoredWebhook, *, active: bool) -> None:
+    """Make the next version of a webhook loaded to be changed, which is on or off from now on."""
+    parameters = {"tenant_id": stored.tenant_id, "id": stored.id, "is_active": active}
+    connection.execute(_QUERIES["switch_webhook"].encode(), parameters)
+
+
 def touch_webhook(connection: Connection, stored: StoredWebhook) -> None:
     """Make the next version of a webhook whose settings stay: its secrets changed."""
     connection.execute(_QUERIES["touch_webhook"].encode(), {"tenant_id": stored.tenant_id, "id": stored.id})

@@ -46,11 +46,11 @@ class _Frozen(BaseModel):
 
 
 class EventValidationSettings(_Frozen):
-    """What bodies are held to. `event_version` left out means the newest, and stays that one."""
+    """What bodies are held to. `event_version` left out means the newest of the moment, and stays that one."""
 
     mode: Literal["warn", "reject"]
     event_type: str = Field(min_length=1, max_length=255)
-    event_version: int = Field(ge=1, le=2_147_483_647)
+    event_version: int | None = Field(default=None, ge=1, le=2_147_483_647)
 
 
 class ActionHandlerSettings(_Frozen):

@@ -1,0 +1,130 @@
+"""Inbound webhooks of a tenant: list, show, create, change, switch on and off, delete."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from infra.clock import now_us
+from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError
+from infra.ids import uuid7_text
+from infra.log import get_logger
+from infra.postgres import Pool, tenant_transaction
+from management.access import Actor
+from management.errors import ConflictError, PreconditionFailedError
+from management.inbound_webhooks.activity import Activity, WebhookActivity
+from management.inbound_webhooks.documents import Document, of_creation, of_patch, of_replacement
+from management.inbound_webhooks.repository import list_webhooks, load_to_change, load_to_delete, load_webhook
+from management.inbound_webhooks.rules.problems import Problems
+from management.inbound_webhooks.schemas import (
+    SECRET_MEMBERS,
+    InboundWebhookConfig,
+    InboundWebhookSaved,
+    InboundWebhookSettings,
+    Json,
+    WebhookListRequest,
+)
+from management.inbound_webhooks.showing import Showing
+from management.inbound_webhooks.stored import StoredWebhook
+from management.inbound_webhooks.validation import SettingsRules
+from management.inbound_webhooks.writing import WebhookWriter, Written
+from management.paging import Page, PageMeta
+from management.preconditions import etag_of, require_version
+
+ToDocument = Callable[[Json, InboundWebhookSettings, Problems], Document]
+_log = get_logger(__name__)
+
+
+class InboundWebhookService:
+    """A tenant sees and changes its own. Raises PostgresUnavailableError while Postgres is away."""
+
+    def __init__(
+        self, pool: Pool, activity: WebhookActivity, rules: SettingsRules, writer: WebhookWriter, showing: Showing
+    ) -> None:
+        self._pool = pool
+        self._activity = activity
+        self._rules = rules
+        self._writer = writer
+        self._showing = showing
+
+    def page(self, actor: Actor, wanted: WebhookListRequest) -> Page[InboundWebhookConfig]:
+        """A page, without samples."""
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            webhooks, total = list_webhooks(connection, actor.tenant_id, wanted)
+        activity = self._read_activity(actor.tenant_id, [webhook.id for webhook in webhooks])
+        shown = [self._showing.in_list(webhook, activity.get(webhook.id), actor) for webhook in webhooks]
+        return Page(data=shown, meta=PageMeta(page=wanted.page, per_page=wanted.per_page, total=total))
+
+    def get(self, actor: Actor, webhook_id: UUID) -> InboundWebhookSaved:
+        """One webhook. Raises NotFoundError."""
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            webhook = load_webhook(connection, actor.tenant_id, webhook_id)
+        return self.show(actor, Written(webhook))
+
+    def create(self, actor: Actor, body: Json) -> InboundWebhookSaved:
+        """Make one. Raises ValidationFailedError with every problem, and ConflictError for a taken slug."""
+        problems = Problems()
+        document = of_creation(body, problems)
+        webhook_id = UUID(uuid7_text(now_us()))
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            written = self._writer.create(connection, actor.tenant_id, webhook_id, document, problems, actor=actor)
+        return self.show(actor, written)
+
+    def replace(self, actor: Actor, webhook_id: UUID, body: Json, if_match: str | None) -> InboundWebhookSaved:
+        """A PUT. Raises NotFoundError, PreconditionFailedError, ValidationFailedError, ConflictError."""
+        return self._change(actor, webhook_id, body, if_match, of_replacement)
+
+    def patch(self, actor: Actor, webhook_id: UUID, body: Json, if_match: str | None) -> InboundWebhookSaved:
+        """A PATCH. Raises as `replace` does."""
+        return self._change(actor, webhook_id, body, if_match, of_patch)
+
+    def set_active(self, actor: Actor, webhook_id: UUID, active: bool) -> InboundWebhookSaved:
+        """Switch it on or off; nothing where it is so already. Raises NotFoundError, ConflictError."""
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            stored = load_to_change(connection, actor.tenant_id, webhook_id)
+            if active and stored.settings.auth_type in SECRET_MEMBERS and stored.secret("current") is None:
+                raise ConflictError("the webhook has no secret, so that nobody could prove anything: rotate it first")
+            written = self._writer.switch(connection, stored, active=active, actor=actor)
+        return self.show(actor, written)
+
+    def delete(self, actor: Actor, webhook_id: UUID, if_match: str | None) -> None:
+        """Take it out of force and away. Raises NotFoundError, PreconditionFailedError, ConflictError."""
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            stored = load_to_delete(connection, actor.tenant_id, webhook_id)
+            require_version(if_match, stored.version)
+            self._writer.delete(connection, stored, actor=actor)
+
+    def show(self, actor: Actor, written: Written) -> InboundWebhookSaved:
+        """The answer to a change, or to a question."""
+        webhook = written.webhook
+        activity = self._read_activity(webhook.tenant_id, [webhook.id]).get(webhook.id)
+        warnings = self._rules.warnings(webhook.settings, webhook.sample_text)
+        return self._showing.alone(webhook, activity, actor, warnings=warnings, secret=written.secret)
+
+    def _change(
+        self, actor: Actor, webhook_id: UUID, body: Json, if_match: str | None, to_document: ToDocument
+    ) -> InboundWebhookSaved:
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            stored = load_to_change(connection, actor.tenant_id, webhook_id)
+            require_version(if_match, stored.version)
+            problems = Problems()
+            _require_same_version(body.get("version"), stored, problems)
+            document = to_document(body, stored.settings, problems)
+            written = self._writer.change(connection, stored, document, problems, actor=actor)
+        return self.show(actor, written)
+
+    def _read_activity(self, tenant_id: UUID, webhook_ids: list[UUID]) -> dict[UUID, Activity]:
+        """Nothing while the log is away: what is configured can be shown and changed without it."""
+        try:
+            return self._activity.read(tenant_id, webhook_ids)
+        except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
+            _log.warning("management.activity.unavailable", reason=str(error))
+            return {}
+
+
+def _require_same_version(given: object, stored: StoredWebhook, problems: Problems) -> None:
+    if given is None:
+        return
+    if not isinstance(given, int) or isinstance(given, bool):
+        problems.add("version", "version must be the whole number that GET showed")
+    elif given != stored.version:
+        message = f"version {given} is not the current one: it is version {stored.version} by now; read it again"
+        raise PreconditionFailedError(message, headers={"ETag": etag_of(stored.version)})

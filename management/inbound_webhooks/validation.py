@@ -1,0 +1,143 @@
+"""Is this document a webhook that works? Every problem at once, or the settings and what looks doubtful.
+
+The rules are in `rules`, one module per part. Most need nothing but the document; what has to be looked up (the slug,
+references, namespaces, event types) is asked of the tenant's rows in the transaction of the change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from infra.actions.registry import ActionRegistry
+from infra.postgres import Connection
+from infra.settings import ProcessorSettings
+from management.event_types.lookup import FoundSchema, find_schema
+from management.inbound_webhooks.documents import Document
+from management.inbound_webhooks.repository import namespace_target, slug_is_taken, slug_taken, webhooks_that_name
+from management.inbound_webhooks.rules.expressions import ExpressionRules
+from management.inbound_webhooks.rules.handler import check_handler
+from management.inbound_webhooks.rules.members import check_members
+from management.inbound_webhooks.rules.problems import Problems
+from management.inbound_webhooks.rules.proof import check_proof, check_secret
+from management.inbound_webhooks.rules.references import check_references
+from management.inbound_webhooks.rules.samples import sample_warnings
+from management.inbound_webhooks.schemas import SECRET_MEMBERS, InboundWebhookSettings, Json, SettingsWarning
+from schemas.actions import EXTERNAL_IDS_OF
+
+_NAMESPACE_PATH = f"handler_config.{EXTERNAL_IDS_OF.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`json_schema` is that of the event type bodies are held to; `secret` what was given for one."""
+
+    settings: InboundWebhookSettings
+    json_schema: Mapping[str, Any] | None
+    secret: str | None
+
+
+class SettingsRules:
+    """One per process; safe to share between threads."""
+
+    def __init__(self, registry: ActionRegistry, settings: ProcessorSettings) -> None:
+        self._registry = registry
+        self._expressions = ExpressionRules(settings)
+
+    def check(
+        self, connection: Connection, tenant_id: UUID, document: Document, problems: Problems, *, webhook_id: UUID
+    ) -> Checked:
+        """The settings of the webhook `webhook_id`, new or not.
+
+        `problems` holds what was found in the body before. Raises ValidationFailedError with everything, and
+        ConflictError when nothing but the slug is in the way.
+        """
+        members = document.members
+        check_members(members, self._expressions, problems)
+        if members["auth_type"] is not None:
+            check_proof(members["auth_type"], members["auth_config"], problems)
+        secret = None
+        if document.secret is not None:
+            member = SECRET_MEMBERS[members["auth_type"]]
+            secret = check_secret(f"auth_config.{member}", member, document.secret, problems)
+        constants = self._check_handler(members, problems)
+        lookups = _Lookups(connection, tenant_id, webhook_id)
+        self._look_up_references(lookups, members, constants, problems)
+        _check_namespace(lookups, members, problems)
+        found = _find_event_type(lookups, members.get("validation"), problems)
+        self._check_slug(lookups, members.get("slug"), problems)
+        validation = None if found is None else {**members["validation"], "event_version": found.version}
+        settings = InboundWebhookSettings.model_validate({**members, "validation": validation})
+        return Checked(settings, None if found is None else found.json_schema, secret)
+
+    def warnings(self, settings: InboundWebhookSettings, sample_text: str | None) -> list[SettingsWarning]:
+        """What does not fit the captured sample; it need not be wrong for other bodies."""
+        return sample_warnings(settings, sample_text, self._registry, self._expressions)
+
+    def _check_handler(self, members: Json, problems: Problems) -> Mapping[str, Any]:
+        handler_type = members["handler_type"]
+        if handler_type is None or (members["handler_config"] is None and problems.at("handler_config")):
+            return {}
+        return check_handler(handler_type, members["handler_config"], self._registry, self._expressions, problems)
+
+    def _look_up_references(
+        self, lookups: "_Lookups", members: Json, constants: Mapping[str, Any], problems: Problems
+    ) -> None:
+        if constants:
+            definition = self._registry[members["handler_config"]["action"]].definition
+            check_references(lookups.connection, lookups.tenant_id, definition, constants, problems)
+
+    def _check_slug(self, lookups: "_Lookups", slug: Any, problems: Problems) -> None:
+        """Last, because a taken slug alone is a conflict, and one of several problems else."""
+        taken = (
+            isinstance(slug, str)
+            and not problems.at("slug")
+            and slug_is_taken(lookups.connection, lookups.tenant_id, slug, but_by=lookups.webhook_id)
+        )
+        if taken and not problems.found:
+            raise slug_taken(slug)
+        if taken:
+            problems.add("slug", f"slug {slug} is taken")
+        problems.raise_if_any()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookups:
+    connection: Connection
+    tenant_id: UUID
+    webhook_id: UUID
+
+
+def _check_namespace(lookups: _Lookups, members: Json, problems: Problems) -> None:
+    """Another webhook of the tenant that has external ids of its own, and only for one that nobody else leans on."""
+    config = members["handler_config"]
+    named = config.get(EXTERNAL_IDS_OF.name) if isinstance(config, dict) else None
+    if not isinstance(named, str) or problems.at(_NAMESPACE_PATH):
+        return
+    target = UUID(named)
+    exists, further = namespace_target(lookups.connection, lookups.tenant_id, target)
+    if target == lookups.webhook_id:
+        problems.add(_NAMESPACE_PATH, "external_ids_of names this webhook itself; leave it out")
+    elif not exists:
+        problems.add(_NAMESPACE_PATH, f"no webhook {target}")
+    elif further is not None:
+        problems.add(_NAMESPACE_PATH, f"webhook {target} uses the external ids of {further}: name that one")
+    else:
+        leaning = webhooks_that_name(lookups.connection, lookups.tenant_id, lookups.webhook_id)
+        if leaning:
+            message = f"the external ids of this webhook are used by {', '.join(leaning)}, so it must keep its own"
+            problems.add(_NAMESPACE_PATH, message)
+
+
+def _find_event_type(lookups: _Lookups, validation: Any, problems: Problems) -> FoundSchema | None:
+    if not isinstance(validation, dict) or problems.at("validation"):
+        return None
+    name, version = validation["event_type"], validation.get("event_version")
+    found = find_schema(lookups.connection, lookups.tenant_id, name, version)
+    if found is not None:
+        return found
+    if version is not None and find_schema(lookups.connection, lookups.tenant_id, name, None) is not None:
+        problems.add("validation.event_version", f"event type {name} has no version {version}")
+    else:
+        problems.add("validation.event_type", f"no event type {name!r}")
+    return None

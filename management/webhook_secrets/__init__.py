@@ -1,0 +1,1 @@
+"""Secrets of webhooks: set, rotated with an overlap, and never shown again."""

@@ -1,0 +1,1 @@
+"""Versions of webhooks: what each was, who made it, and the way back to it."""

@@ -1,0 +1,16 @@
+"""Where two JSON documents differ. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from management.webhook_versions.schemas import Difference
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
+    """By dotted path, sorted by name at every level; lists and scalars are compared as a whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted(before.keys() | after.keys()):
+            below = f"{path}.{name}" if path else name
+            yield from differences(before.get(name), after.get(name), below)
+    elif before != after or type(before) is not type(after):
+        yield Difference(path=path, before=before, after=after)

@@ -1,0 +1,35 @@
+"""Everything about inbound webhooks as they are configured, put together: settings, secrets, versions."""
+
+from fastapi import APIRouter
+
+from infra.actions.registry import ActionRegistry
+from infra.clickhouse import ClickHouse
+from infra.postgres import Pool
+from infra.secretbox import load_secret_box
+from infra.settings import Settings
+from management.access import Access
+from management.inbound_webhooks.activity import WebhookActivity
+from management.inbound_webhooks.endpoints import inbound_webhook_routes
+from management.inbound_webhooks.service import InboundWebhookService
+from management.inbound_webhooks.showing import Showing
+from management.inbound_webhooks.validation import SettingsRules
+from management.inbound_webhooks.writing import WebhookWriter
+from management.webhook_secrets.endpoints import webhook_secret_routes
+from management.webhook_secrets.service import WebhookSecretService
+from management.webhook_versions.endpoints import webhook_version_routes
+from management.webhook_versions.service import WebhookVersionService
+
+
+def webhook_routes(
+    settings: Settings, pool: Pool, clickhouse: ClickHouse, registry: ActionRegistry, access: Access
+) -> list[APIRouter]:
+    """Of every resource here. Raises SettingsError when no master key is configured."""
+    rules = SettingsRules(registry, settings.processors)
+    writer = WebhookWriter(rules, load_secret_box(settings))
+    showing = Showing(settings.management.receiver_base_url)
+    webhooks = InboundWebhookService(pool, WebhookActivity(clickhouse), rules, writer, showing)
+    return [
+        inbound_webhook_routes(webhooks, access),
+        webhook_secret_routes(WebhookSecretService(pool, writer), access),
+        webhook_version_routes(WebhookVersionService(pool, writer), webhooks, access),
+    ]
