@@ -1,30 +1,29 @@
-"""The processors' work on a batch: decode, dedupe, map, route. Every record ends in exactly one output."""
+"""The processors' work on a batch: decode, dedupe, filter, map, route. Every record ends in exactly one output."""
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-import orjson
 from pydantic import ValidationError
 
 from infra import metrics
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import HooklineError
 from infra.log import get_logger
-from infra.requests.body import as_json_text
+from infra.requests.checks import PATH_PREFIX, StoppedBy, join_path
 from infra.requests.errors import RecordRefusedError
+from infra.requests.plan import PlannedRequest, RecordPlace, RequestPlan
 from infra.settings import ProcessorSettings
 from infra.topics import ACTIONS, RECORDED, RELEASED, REQUEST_DEAD_LETTERS
 from processors.core.dedupe import Entry, Verdict, decide, decode_entry, ends_at_us
-from processors.core.outputs import RecordOrigin, action_request, delivery_record
+from processors.core.outputs import RecordOrigin, action_request, delivery_record, forwarded_headers, hops_of
 from processors.host.lease import Batch
 from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites
-from processors.plans import Plan, Plans
+from processors.plans import Plans
 from schemas import headers as record_headers
-from schemas.bodies import FORM
 from schemas.headers import DeliveryHeaders, HeaderError
 from schemas.keys import entity_key, request_key
 from schemas.records import DeadLetter, DispatchStatus, ErrorCode, KeyReleased, Origin
@@ -32,9 +31,6 @@ from schemas.records import DeadLetter, DispatchStatus, ErrorCode, KeyReleased, 
 #: How long a batch waits for the configuration version its requests were accepted under.
 _CONFIGURATION_SECONDS_MAX = 10.0
 _CONFIGURATION_POLL_SECONDS = 0.02
-_JSON_CONTENT = b'"content_type":"application/json'
-_INVALID_JSON = b'"invalid_json":true'
-_HOPS_HEADER = b'"hookline-hops"'
 #: Entries are swept this long after their window, so that clocks of several ingresses may differ.
 _SWEEP_MARGIN_US = 60 * MICROSECONDS
 _log = get_logger(__name__)
@@ -53,7 +49,7 @@ class _Context(NamedTuple):
     lane: Lane
     outputs: Outputs
     writes: TableWrites
-    plans: dict[tuple[str, str], Plan | None]
+    plans: dict[tuple[str, str], RequestPlan | None]
 
 
 class RequestPipeline:
@@ -125,10 +121,9 @@ class RequestPipeline:
             failure = {"code": "INTERNAL", "message": "the webhook no longer exists", "path": None}
             self._record(context, headers, DispatchStatus.FAILED, error=failure)
             return
-        key: bytes | None = None
+        key = _dedupe_key(headers)
         verdict = Verdict.NEW
-        if headers.dedupe_key is not None and (headers.replay is None or headers.replay.mode != "redrive"):
-            key = request_key(headers.tenant_id, headers.webhook_id, headers.dedupe_key)
+        if key is not None:
             stored = context.batch.table.get(key)
             if stored is not None:
                 first = decode_entry(stored)
@@ -136,49 +131,67 @@ class RequestPipeline:
                 if verdict is Verdict.DUPLICATE:
                     self._record(context, headers, DispatchStatus.DUPLICATE, duplicate_of=first.delivery_id)
                     return
-        try:
-            fields = self._map(plan, message, headers)
-        except RecordRefusedError as refusal:
-            failure = {"code": refusal.code.value, "message": refusal.message, "path": refusal.path}
-            self._record(context, headers, DispatchStatus.FAILED, error=failure)
+        fields, stopped_by, refusal, warnings = plan.evaluate(_planned(message, headers))
+        if fields is None:
+            self._end(context, headers, stopped_by, refusal, warnings)
             return
         if key is not None:
             if verdict is Verdict.NEW:
                 context.writes.put(key, _entry(context, message, headers, plan).encode())
             else:
                 self._count("redelivered")
-        self._dispatch(context, message, headers, (plan, fields, key))
+        self._dispatch(context, message, headers, plan=plan, fields=fields, key=key, warnings=warnings)
 
-    def _map(self, plan: Plan, message: Any, headers: DeliveryHeaders) -> dict[str, Any]:
-        if plan.refusal is not None or plan.mapping is None:
-            raise plan.refusal or RecordRefusedError(ErrorCode.INTERNAL, "the webhook has no mapping")
-        if _INVALID_JSON in headers.request:
-            raise RecordRefusedError(ErrorCode.INVALID_JSON, "the body is not JSON")
-        body = as_json_text(message.value() or b"", is_form=_is_form(headers))
-        bindings = _bindings(plan, message, headers) if plan.mapping.variables else None
-        now_ms = headers.received_at_us // 1_000
-        mapped = plan.mapping.evaluate(body, bindings, now_ms=now_ms, seed=int(headers.delivery_id[-8:], 16))
-        return plan.fields(_loads(mapped))
+    def _end(
+        self,
+        context: _Context,
+        headers: DeliveryHeaders,
+        stopped_by: StoppedBy | None,
+        refusal: RecordRefusedError | None,
+        warnings: Sequence[str],
+    ) -> None:
+        """Record a request that goes no further; its key stays free."""
+        if stopped_by is not None:
+            path = join_path(PATH_PREFIX, stopped_by.path)
+            outcome: dict[str, Any] | None = {"stopped_by": {"path": path, "rule": stopped_by.rule}}
+            self._record(context, headers, DispatchStatus.FILTERED, outcome=outcome)
+            return
+        assert refusal is not None  # noqa: S101  # without fields one of the two is set
+        failure = {"code": refusal.code.value, "message": refusal.message, "path": refusal.path}
+        outcome = {"warnings": list(warnings)} if warnings else None
+        self._record(context, headers, DispatchStatus.FAILED, error=failure, outcome=outcome)
 
     def _dispatch(
         self,
         context: _Context,
         message: Any,
         headers: DeliveryHeaders,
-        planned: tuple[Plan, dict[str, Any], bytes | None],
+        *,
+        plan: RequestPlan,
+        fields: dict[str, Any],
+        key: bytes | None,
+        warnings: Sequence[str],
     ) -> None:
-        plan, fields, key = planned
-        config, handler = plan.config, plan.handler
+        handler = plan.handler
         assert handler is not None  # noqa: S101  # plans without one carry a refusal
         external_id = fields.get("external_id") or headers.delivery_id
         namespace = str(handler.options.get("external_ids_of") or headers.webhook_id)
         origin = RecordOrigin(*context.batch.partition, message.offset(), context.lane.incarnation)
-        value = action_request(config, handler, headers, fields, origin=origin, release_key=key, hops=_hops(headers))
+        value = action_request(
+            plan.config,
+            handler,
+            headers,
+            fields,
+            origin=origin,
+            release_key=key,
+            hops=hops_of(headers),
+            warnings=warnings,
+        )
         context.outputs.send(
             ACTIONS,
             key=entity_key(headers.tenant_id, namespace, external_id),
             value=value,
-            headers=_forwarded(headers),
+            headers=forwarded_headers(headers),
         )
         self._count("dispatched")
 
@@ -187,7 +200,7 @@ class RequestPipeline:
             RECORDED,
             key=headers.delivery_id.encode(),
             value=delivery_record(headers, status, now_us(), **facts),
-            headers=_forwarded(headers),
+            headers=forwarded_headers(headers),
         )
         self._count(status.value)
 
@@ -242,7 +255,7 @@ class RequestPipeline:
         )
 
 
-def _entry(context: _Context, message: Any, headers: DeliveryHeaders, plan: Plan) -> Entry:
+def _entry(context: _Context, message: Any, headers: DeliveryHeaders, plan: RequestPlan) -> Entry:
     """The dedupe entry this request would make."""
     return Entry(
         headers.received_at_us,
@@ -255,58 +268,24 @@ def _entry(context: _Context, message: Any, headers: DeliveryHeaders, plan: Plan
     )
 
 
-def _forwarded(headers: DeliveryHeaders) -> list[tuple[str, bytes]]:
-    forwarded = [
-        (record_headers.DELIVERY_ID, headers.delivery_id.encode()),
-        (record_headers.TENANT_ID, headers.tenant_id.encode()),
-    ]
-    if headers.traceparent is not None:
-        forwarded.append((record_headers.TRACEPARENT, headers.traceparent.encode()))
-    return forwarded
+def _dedupe_key(headers: DeliveryHeaders) -> bytes | None:
+    """The key to look up and to remember. A test must never swallow a real event, nor be swallowed by one."""
+    if headers.dedupe_key is None or headers.is_test:
+        return None
+    if headers.replay is not None and headers.replay.mode == "redrive":
+        return None
+    return request_key(headers.tenant_id, headers.webhook_id, headers.dedupe_key)
 
 
-def _bindings(plan: Plan, message: Any, headers: DeliveryHeaders) -> dict[str, Any]:
-    facts = orjson.loads(headers.request)
-    return {
-        "headers": facts.get("headers", {}),
-        "query": facts.get("query", {}),
-        "delivery": {
-            "id": headers.delivery_id,
-            "received_at": headers.received_at_us,
-            "idempotency_key": headers.dedupe_key,
-        },
-        "metadata": plan.config.metadata,
-        "kafka": {
-            "topic": message.topic(),
-            "partition": message.partition(),
-            "offset": message.offset(),
-            "timestamp": message.timestamp()[1],
-        },
-    }
+def _planned(message: Any, headers: DeliveryHeaders) -> PlannedRequest:
+    place = partial(_place, message)
+    return PlannedRequest(
+        message.value() or b"", headers.request, headers.delivery_id, headers.received_at_us, headers.dedupe_key, place
+    )
 
 
-def _is_form(headers: DeliveryHeaders) -> bool:
-    """Whether the body is a form; the facts are parsed only where they do not plainly say JSON."""
-    if _JSON_CONTENT in headers.request:
-        return False
-    content_type = orjson.loads(headers.request).get("content_type")
-    return isinstance(content_type, str) and content_type.lower().startswith(FORM)
-
-
-def _hops(headers: DeliveryHeaders) -> int:
-    if _HOPS_HEADER not in headers.request:
-        return 0
-    text = str(orjson.loads(headers.request).get("headers", {}).get("hookline-hops", "0"))
-    return int(text) if text.isdecimal() and len(text) <= 4 else 0  # more digits are no hop count
-
-
-def _loads(text: str) -> dict[str, Any]:
-    """The mapped object. The slower parser takes what the fast one refuses: big integers, lone surrogates."""
-    try:
-        mapped: dict[str, Any] = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        mapped = json.loads(text)
-    return mapped
+def _place(message: Any) -> RecordPlace:
+    return RecordPlace(message.topic(), message.partition(), message.offset(), message.timestamp()[1])
 
 
 def _ended(value: bytes, horizon_us: int) -> bool:

@@ -77,6 +77,7 @@ class ActionRequest(Record):
     """Value of actions.action.requested.v1. `fields` are coerced; a member that is null clears the field.
 
     `release_key` (hex of the dedupe entry's key) is forgotten when the action fails for good; null: nothing to forget.
+    `warnings` are what validation in the mode warn found; they are shown in the outcome.
     """
 
     delivery_id: str
@@ -94,6 +95,7 @@ class ActionRequest(Record):
     is_test: bool = False
     hops: int = 0
     priority: int = 1
+    warnings: list[str] = Field(default_factory=list)
 
 
 class DeliveryRecord(Record):

@@ -1,11 +1,17 @@
 """The records processors write, as JSON bytes. The contract tests hold these to the models of `schemas.records`."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
+from schemas import headers as record_headers
 from schemas.encoding import record_bytes
 from schemas.headers import DeliveryHeaders
 from schemas.records import DispatchStatus
 from schemas.webhooks import ActionHandler, WebhookConfig
+
+_HOPS_HEADER = b'"hookline-hops"'
 
 
 class RecordOrigin(NamedTuple):
@@ -26,6 +32,7 @@ def action_request(
     origin: RecordOrigin,
     release_key: bytes | None,
     hops: int,
+    warnings: Sequence[str],
 ) -> bytes:
     """Value of actions.action.requested.v1."""
     return record_bytes(
@@ -50,6 +57,7 @@ def action_request(
             "is_test": headers.is_test,
             "hops": hops,
             "priority": config.priority,
+            "warnings": warnings,
         }
     )
 
@@ -88,3 +96,22 @@ def delivery_record(
 def trace_id(traceparent: str | None) -> str | None:
     """The trace id inside a W3C `traceparent`."""
     return None if traceparent is None else traceparent[3:35]
+
+
+def forwarded_headers(headers: DeliveryHeaders) -> record_headers.RawHeaders:
+    """What every record of a delivery carries on."""
+    forwarded = [
+        (record_headers.DELIVERY_ID, headers.delivery_id.encode()),
+        (record_headers.TENANT_ID, headers.tenant_id.encode()),
+    ]
+    if headers.traceparent is not None:
+        forwarded.append((record_headers.TRACEPARENT, headers.traceparent.encode()))
+    return forwarded
+
+
+def hops_of(headers: DeliveryHeaders) -> int:
+    """How many of our own actions led to the request, as its header says."""
+    if _HOPS_HEADER not in headers.request:
+        return 0
+    text = str(orjson.loads(headers.request).get("headers", {}).get("hookline-hops", "0"))
+    return int(text) if text.isdecimal() and len(text) <= 4 else 0  # more digits are no hop count

@@ -191,6 +191,7 @@ def _handle(contexts: Sequence[CommandContext]) -> list[ActionResult | ActionErr
 def _outcome(command: PendingCommand, result: ActionResult | ActionError, attempts: int) -> Outcome:
     if isinstance(result, ActionError):
         return _failed(result, attempts)
+    warnings = [*result.metadata.get("warnings", ()), *command.request.warnings]
     body = {
         "action": command.request.action,
         "entity_type": result.entity_type,
@@ -199,7 +200,7 @@ def _outcome(command: PendingCommand, result: ActionResult | ActionError, attemp
         "created": result.created,
         "changed": result.changed,
         "message": result.message,
-        "metadata": dict(result.metadata),
+        "metadata": dict(result.metadata) | ({"warnings": warnings} if warnings else {}),
     }
     return Outcome(DispatchStatus.DISPATCHED, body, attempts)
 

@@ -1,6 +1,7 @@
 """The processors' decisions on a real RocksDB partition."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,9 @@ from infra.webhooks import Webhook
 from schemas import headers as record_headers
 from schemas.keys import request_key
 from schemas.records import ActionRequest, DeadLetter, DeliveryRecord, KeyReleased
-from schemas.webhooks import ActionHandler
+from schemas.webhooks import ActionHandler, EventValidation
 from tests.support.pipeline import PipelineUnderTest, Record
-from tests.support.requests import TENANT_ID, WEBHOOK_ID, Request, alert_request, webhook_config
+from tests.support.requests import TENANT_ID, WEBHOOK_ID, Request, alert_body, alert_request, webhook_config
 
 _SECOND = 1_000_000
 _T0 = 1_790_000_000 * _SECOND
@@ -226,3 +227,81 @@ async def test_both_engines_map_alike_and_time_is_fixed_by_the_request(tmp_path:
     fields = outbox.values(ACTIONS)[0]["fields"]
     assert fields["title"] == "Disk C: is 97% full on ACME-DC01 2026-09-21T14:13:20.000Z"
     assert fields["description"] == "application/json0a-1"
+
+
+CRITICAL_ONLY = {"all": [{"field": "$.alert.severity", "operator": "equals", "value": "critical"}]}
+
+
+def _severity(severity: str) -> bytes:
+    return alert_body("a-1").replace(b'"critical"', f'"{severity}"'.encode())
+
+
+async def test_a_filtered_request_is_recorded_with_its_rule_and_leaves_the_key_free(tmp_path: Path) -> None:
+    pipeline = PipelineUnderTest(tmp_path, webhook_config(filters=CRITICAL_ONLY))
+    outbox = await pipeline.receive(alert_request("a-1", body=_severity("info")))
+    record = DeliveryRecord.model_validate(outbox.values(RECORDED)[0])
+    assert (record.dispatch_status, record.stage, record.error) == ("filtered", "processors", None)
+    assert record.handler_outcome == {"stopped_by": {"path": "filters.all.0", "rule": CRITICAL_ONLY["all"][0]}}
+    assert outbox.values(ACTIONS) == []
+    later = await pipeline.receive(alert_request("a-1"), alert_request("a-1", body=_severity("info")))
+    assert len(later.values(ACTIONS)) == 1
+    [repeated] = later.values(RECORDED)
+    assert repeated["dispatch_status"] == "duplicate", "a key that was seen is looked up before the filters"
+
+
+async def test_a_filter_that_fails_is_a_failed_delivery_with_its_path(tmp_path: Path) -> None:
+    pipeline = PipelineUnderTest(tmp_path, webhook_config(filters={"all": [{"jsonata": "alert.message + 1"}]}))
+    outbox = await pipeline.receive(alert_request("a-1"))
+    record = DeliveryRecord.model_validate(outbox.values(RECORDED)[0])
+    assert record.error is not None
+    assert (record.error.code, record.error.path) == ("MAPPING_FAILED", "filters.all.0.jsonata")
+    assert len(pipeline.table.scan(b"", 10)) == 0
+
+
+def _validation(mode: str) -> dict[str, Any]:
+    json_schema = {"required": ["site"], "properties": {"alert": {"properties": {"id": {"type": "integer"}}}}}
+    return {"mode": mode, "event_type": "rmm.alert", "event_version": 3, "json_schema": json_schema}
+
+
+async def test_validation_in_the_mode_reject_fails_the_delivery(tmp_path: Path) -> None:
+    config = webhook_config(validation=EventValidation.model_validate(_validation("reject")))
+    pipeline = PipelineUnderTest(tmp_path, config)
+    outbox = await pipeline.receive(alert_request("a-1"))
+    record = DeliveryRecord.model_validate(outbox.values(RECORDED)[0])
+    assert record.error is not None
+    assert (record.dispatch_status, record.error.code, record.error.path) == (
+        "failed",
+        "VALIDATION_ERROR",
+        "validation",
+    )
+    assert "rmm.alert version 3" in record.error.message
+    assert "/alert/id" in record.error.message
+    assert len(pipeline.table.scan(b"", 10)) == 0
+
+
+async def test_validation_in_the_mode_warn_travels_with_the_action(tmp_path: Path) -> None:
+    config = webhook_config(validation=EventValidation.model_validate(_validation("warn")))
+    pipeline = PipelineUnderTest(tmp_path, config)
+    outbox = await pipeline.receive(alert_request("a-1"))
+    action = ActionRequest.model_validate(outbox.values(ACTIONS)[0])
+    assert len(action.warnings) == 2
+    assert all(warning.startswith("rmm.alert version 3: ") for warning in action.warnings)
+    assert outbox.values(RECORDED) == []
+
+
+async def test_warnings_stand_in_the_outcome_of_a_delivery_that_fails_afterwards(tmp_path: Path) -> None:
+    handler = ActionHandler(action="createTicket", field_mapping={"title": "$error('no')"})
+    validation = EventValidation.model_validate(_validation("warn"))
+    pipeline = PipelineUnderTest(tmp_path, webhook_config(handler_config=handler, validation=validation))
+    record = DeliveryRecord.model_validate((await pipeline.receive(alert_request("a-1"))).values(RECORDED)[0])
+    assert record.handler_outcome is not None
+    assert len(record.handler_outcome["warnings"]) == 2
+
+
+async def test_a_test_request_neither_swallows_a_real_one_nor_is_swallowed(pipeline: PipelineUnderTest) -> None:
+    test, real = alert_request("a-1", is_test=True), alert_request("a-1")
+    outbox = await pipeline.receive(test, test, real, real, test)
+    actions = [ActionRequest.model_validate(value) for value in outbox.values(ACTIONS)]
+    assert [action.is_test for action in actions] == [True, True, False, True]
+    assert [action.release_key is None for action in actions] == [True, True, False, True]
+    assert [value["dispatch_status"] for value in outbox.values(RECORDED)] == ["duplicate"]

@@ -73,6 +73,7 @@ def _config(action: str, options: dict[str, Any], priority: int) -> WebhookConfi
     release_key=st.none() | st.binary(min_size=16, max_size=16),
     hops=st.integers(0, 9),
     priority=st.integers(0, 3),
+    warnings=st.lists(TEXT, max_size=2),
 )
 def test_an_action_request_is_what_the_model_reads(
     headers: DeliveryHeaders,
@@ -81,14 +82,17 @@ def test_an_action_request_is_what_the_model_reads(
     release_key: bytes | None,
     hops: int,
     priority: int,
+    warnings: list[str],
 ) -> None:
     config = _config("createTicket", {"on_existing": "update"}, priority)
     handler = config.handler_config
     assert isinstance(handler, ActionHandler)
-    value = action_request(config, handler, headers, fields, origin=origin, release_key=release_key, hops=hops)
+    value = action_request(
+        config, handler, headers, fields, origin=origin, release_key=release_key, hops=hops, warnings=warnings
+    )
     read = ActionRequest.model_validate_json(value)
     assert set(json.loads(value)) == set(ActionRequest.model_fields)
-    assert read.fields == fields
+    assert (read.fields, read.warnings) == (fields, warnings)
     assert read.options == handler.options
     assert read.origin.model_dump() == origin._asdict()
     assert read.release_key == (None if release_key is None else release_key.hex())

@@ -36,6 +36,15 @@ def test_the_same_command_again_returns_the_stored_outcome_and_a_replay_runs(bas
     assert base.count("tickets") == 2
 
 
+def test_what_validation_warned_of_stands_in_the_outcome_also_when_it_is_repeated(base: ActionBase) -> None:
+    request = base.request(warnings=['rmm.alert version 2: /id: the value is not of type "string"'])
+    [warned], [again] = base.run(request), base.run(request)
+    assert warned.body["metadata"]["warnings"] == request["warnings"]
+    assert again.body == warned.body
+    [quiet] = base.run(base.request())
+    assert "warnings" not in quiet.body["metadata"]
+
+
 def test_one_bad_row_among_500_fails_alone(base: ActionBase) -> None:
     requests = [base.request({"external_id": f"T-{number}"}) for number in range(500)]
     poisoned = requests[317]["delivery_id"]

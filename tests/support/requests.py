@@ -97,7 +97,9 @@ def alert_body(alert_id: str) -> bytes:
     ).encode()
 
 
-def alert_request(alert_id: str, *, body: bytes | None = None, received_at_us: int | None = None) -> Request:
+def alert_request(
+    alert_id: str, *, body: bytes | None = None, received_at_us: int | None = None, is_test: bool = False
+) -> Request:
     """A verified request for `alert_id` received now."""
     at_us = now_us() if received_at_us is None else received_at_us
     delivery_id = uuid7_text(at_us)
@@ -110,6 +112,7 @@ def alert_request(alert_id: str, *, body: bytes | None = None, received_at_us: i
         _FACTS,
         alert_id,
         f"00-{delivery_id.replace('-', '')}-00f067aa0ba902b7-01",
+        is_test=is_test,
     )
     message = {
         "key": request_key(TENANT_ID, WEBHOOK_ID, alert_id),

@@ -1,5 +1,7 @@
 """Records become rows of the declared shape; what breaks the contract is kept apart and named."""
 
+import json
+
 import orjson
 import pytest
 
@@ -50,6 +52,15 @@ def test_a_group_that_says_nothing_stays_null_and_one_that_speaks_is_written_who
     [row] = rows.columns.to_pylist()
     assert {value for name, value in row.items() if name.startswith("handled_")} == {None}
     assert [name for name, value in row.items() if name.startswith("processed_") and value is None] == []
+
+
+def test_a_filtered_request_is_a_row_with_its_rule_big_integers_included() -> None:
+    outcome = {"stopped_by": {"path": "filters.all.0", "rule": {"value": 10**30}}}
+    record = outcome_record(ID, AT, dispatch_status=DispatchStatus.FILTERED, handler_outcome=outcome)
+    [rows] = build_outcomes([record], SOURCE)
+    [row] = rows.columns.to_pylist()
+    assert row["processed_status"] == "filtered"
+    assert json.loads(row["processed_outcome"]) == outcome
 
 
 def test_an_unknown_tenant_of_a_rejection_is_the_nil_id() -> None:

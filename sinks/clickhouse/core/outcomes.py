@@ -9,10 +9,10 @@ request's row has too, let the hourly counts tell a test or a replay from its ou
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from schemas.encoding import record_bytes
 from schemas.records import DeliveryRecord
 from sinks.clickhouse.core.rows import (
     ConsumedRecord,
@@ -77,7 +77,7 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
     group: _Group = (
         parsed.dispatch_status,
         parsed.recorded_at,
-        b"" if parsed.handler_outcome is None else orjson.dumps(parsed.handler_outcome, option=orjson.OPT_NON_STR_KEYS),
+        b"" if parsed.handler_outcome is None else record_bytes(parsed.handler_outcome),
         "" if error is None else error.code.value,
         "" if error is None else error.message,
         "" if error is None else error.path or "",

@@ -1,0 +1,243 @@
+"""One version of a webhook, compiled once: filter, validate, map, coerce. Processors act on it, dry runs show it."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from infra.actions.core.coercion import Coercer
+from infra.actions.registry import ActionRegistry
+from infra.jsonata import JsonataError, Limits
+from infra.requests.body import as_json_text
+from infra.requests.errors import FilterError, RecordRefusedError, SchemaError
+from infra.requests.filters import Filters, StoppedBy, compile_filters
+from infra.requests.mapping import FieldMapping
+from infra.requests.validation import BodyValidator, compile_validator
+from schemas.bodies import FORM
+from schemas.records import ErrorCode
+from schemas.webhooks import ActionHandler, EventValidation, WebhookConfig
+
+_JSON_CONTENT = b'"content_type":"application/json'
+_INVALID_JSON = b'"invalid_json":true'
+_FILTERS_PATH = "filters"
+_VALIDATION_PATH = "validation"
+_MESSAGE_LENGTH_MAX = 1_000
+
+
+class RecordPlace(NamedTuple):
+    """Where a request stands in Kafka; `timestamp` is in milliseconds since the epoch. The binding `$kafka`."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+
+class PlannedRequest(NamedTuple):
+    """A request as a plan reads it. `facts` is the JSON of `schemas.records.RequestFacts`.
+
+    `place` is asked for only where an expression reads it; None: the request stands nowhere.
+    """
+
+    body: bytes
+    facts: bytes
+    delivery_id: str
+    received_at_us: int
+    dedupe_key: str | None
+    place: Callable[[], RecordPlace] | None
+
+    def moment(self) -> tuple[int, int]:
+        """The time in milliseconds and the seed of chance, both of the request and never of today."""
+        return self.received_at_us // 1_000, int(self.delivery_id[-8:], 16)
+
+
+class Evaluated(NamedTuple):
+    """What a plan makes of a request: typed fields, what stopped it, or why it fails. Exactly one of the three is set.
+
+    `warnings` are what validation in the mode warn found.
+    """
+
+    fields: dict[str, Any] | None
+    stopped_by: StoppedBy | None
+    refusal: RecordRefusedError | None
+    warnings: tuple[str, ...]
+
+
+class _Handling(NamedTuple):
+    """What the handler takes; without an action, why it can take nothing."""
+
+    handler: ActionHandler | None
+    mapping: FieldMapping | None
+    coercer: Coercer | None
+    refusal: RecordRefusedError | None
+
+
+class RequestPlan:
+    """Made by `compile_plan`. Safe to share between threads. `handler` is None when no action can be run."""
+
+    __slots__ = (
+        "_coercer",
+        "_fault",
+        "_filters",
+        "_mapping",
+        "_reads_bindings",
+        "_refusal",
+        "_screens",
+        "_validator",
+        "config",
+        "handler",
+    )
+
+    def __init__(
+        self,
+        config: WebhookConfig,
+        handling: _Handling,
+        *,
+        filters: Filters | None = None,
+        validator: BodyValidator | None = None,
+        fault: RecordRefusedError | None = None,
+    ) -> None:
+        self.config = config
+        self.handler, self._mapping, self._coercer, self._refusal = handling
+        self._filters = filters
+        self._validator = validator
+        self._fault = fault
+        self._screens = filters is not None or validator is not None
+        reading = [part for part in (filters, handling.mapping) if part is not None]
+        self._reads_bindings = any(part.variables for part in reading)
+
+    def evaluate(self, request: PlannedRequest) -> Evaluated:
+        """Decide one request. The same request and version give the same answer, now and on a replay."""
+        if self._fault is not None:
+            return Evaluated(None, None, self._fault, ())
+        warnings: tuple[str, ...] = ()
+        try:
+            if _INVALID_JSON in request.facts:
+                raise RecordRefusedError(ErrorCode.INVALID_JSON, "the body is not JSON")
+            text = as_json_text(request.body, is_form=_is_form(request.facts))
+            bindings = request_bindings(self.config, request) if self._reads_bindings else None
+            if self._screens:
+                body = _parsed(text)
+                if self._filters is not None:
+                    stopped_by = self._stopped_by(self._filters, body, bindings, request)
+                    if stopped_by is not None:
+                        return Evaluated(None, stopped_by, None, ())
+                if self._validator is not None:
+                    warnings = self._warnings(self._validator, body)
+            if self._refusal is not None:
+                return Evaluated(None, None, self._refusal, warnings)
+            return Evaluated(self._fields(text, bindings, request), None, None, warnings)
+        except RecordRefusedError as refusal:
+            return Evaluated(None, None, refusal, warnings)
+
+    def _stopped_by(
+        self, filters: Filters, body: Any, bindings: Mapping[str, Any] | None, request: PlannedRequest
+    ) -> StoppedBy | None:
+        headers = orjson.loads(request.facts).get("headers", {}) if bindings is None else bindings["headers"]
+        now_ms, seed = request.moment()
+        return filters.stopped_by(body, headers, now_ms=now_ms, seed=seed, bindings=bindings)
+
+    def _warnings(self, validator: BodyValidator, body: Any) -> tuple[str, ...]:
+        """Problems of the body in the mode warn. Raises RecordRefusedError VALIDATION_ERROR in the mode reject."""
+        problems = validator.problems(body)
+        if not problems:
+            return ()
+        validation = self.config.validation
+        assert validation is not None  # noqa: S101  # there is no validator without
+        name = f"{validation.event_type} version {validation.event_version}"
+        if validation.mode == "reject":
+            message = f"the body is not a valid {name}: {'; '.join(problems)}"
+            raise RecordRefusedError(ErrorCode.VALIDATION_ERROR, message[:_MESSAGE_LENGTH_MAX], _VALIDATION_PATH)
+        return tuple(f"{name}: {problem}" for problem in problems)
+
+    def _fields(self, text: str, bindings: Mapping[str, Any] | None, request: PlannedRequest) -> dict[str, Any]:
+        mapping, coercer = self._mapping, self._coercer
+        assert mapping is not None  # noqa: S101  # there is a refusal without
+        assert coercer is not None  # noqa: S101
+        now_ms, seed = request.moment()
+        mapped = loads_json(mapping.evaluate(text, bindings, now_ms=now_ms, seed=seed))
+        coerced = coercer.coerce(mapped)
+        if coerced.problems:
+            message = "; ".join(problem.message for problem in coerced.problems)
+            raise RecordRefusedError(ErrorCode.VALIDATION_ERROR, message, coerced.problems[0].path)
+        return coerced.fields
+
+
+def request_bindings(config: WebhookConfig, request: PlannedRequest) -> dict[str, Any]:
+    """What expressions read besides the body, by name without `$`."""
+    facts = orjson.loads(request.facts)
+    return {
+        "headers": facts.get("headers", {}),
+        "query": facts.get("query", {}),
+        "delivery": {
+            "id": request.delivery_id,
+            "received_at": request.received_at_us,
+            "idempotency_key": request.dedupe_key,
+        },
+        "metadata": config.metadata,
+        "kafka": {} if request.place is None else request.place()._asdict(),
+    }
+
+
+def compile_plan(config: WebhookConfig, registry: ActionRegistry, *, engine: str, limits: Limits) -> RequestPlan:
+    """The plan of one version. What cannot work becomes the refusal of every request that gets there."""
+    handling = _compile_handling(config, registry, engine, limits)
+    try:
+        filters = None if config.filters is None else compile_filters(config.filters, engine=engine, limits=limits)
+        validator = None if config.validation is None else _compile_validator(config.validation)
+    except FilterError as error:
+        fault = RecordRefusedError(ErrorCode.MAPPING_FAILED, f"the filters cannot be used: {error}", _FILTERS_PATH)
+    except SchemaError as error:
+        fault = RecordRefusedError(ErrorCode.VALIDATION_ERROR, str(error), _VALIDATION_PATH)
+    else:
+        return RequestPlan(config, handling, filters=filters, validator=validator)
+    return RequestPlan(config, handling, fault=fault)
+
+
+def _compile_handling(config: WebhookConfig, registry: ActionRegistry, engine: str, limits: Limits) -> _Handling:
+    handler = config.handler_config
+    if not isinstance(handler, ActionHandler):
+        message = f"workflow {handler.workflow_id} cannot be started: no workflow engine is installed"
+        return _Handling(None, None, None, RecordRefusedError(ErrorCode.WORKFLOW_UNAVAILABLE, message))
+    action = registry.get(handler.action)
+    if action is None:
+        message = f"action {handler.action!r} is not installed"
+        return _Handling(None, None, None, RecordRefusedError(ErrorCode.ACTION_UNKNOWN, message))
+    try:
+        mapping = FieldMapping(handler.field_mapping, engine=engine, limits=limits)
+    except JsonataError as error:
+        message = f"the mapping does not compile: {error.message}"
+        return _Handling(None, None, None, RecordRefusedError(ErrorCode.MAPPING_FAILED, message))
+    return _Handling(handler, mapping, action.coercer, None)
+
+
+def _compile_validator(validation: EventValidation) -> BodyValidator:
+    try:
+        return compile_validator(validation.json_schema)
+    except SchemaError as error:
+        name = f"{validation.event_type} version {validation.event_version}"
+        raise SchemaError(f"the schema of {name} cannot be used: {error}") from error
+
+
+def _is_form(facts: bytes) -> bool:
+    """Whether the body is a form; the facts are parsed only where they do not plainly say JSON."""
+    if _JSON_CONTENT in facts:
+        return False
+    content_type = orjson.loads(facts).get("content_type")
+    return isinstance(content_type, str) and content_type.lower().startswith(FORM)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return loads_json(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordRefusedError(ErrorCode.INVALID_JSON, "the body is not JSON") from error
+
+
+def loads_json(text: str) -> Any:
+    """A JSON value. The slower parser takes what the fast one refuses: big integers, lone surrogates."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
