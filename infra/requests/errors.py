@@ -6,18 +6,26 @@ HooklineError (infra.errors)
 └── SchemaError            a JSON Schema that cannot be used; the message says where and why
 """
 
+from collections.abc import Sequence
+
 from infra.errors import HooklineError
 from schemas.records import ErrorCode
 
 
 class RecordRefusedError(HooklineError):
-    """One record cannot be decided. `code`, `message` and `path` become the delivery's error."""
+    """One record cannot be decided. `code`, `message` and `path` become the delivery's error.
 
-    def __init__(self, code: ErrorCode, message: str, path: str | None = None) -> None:
+    `problems` are (path, message) each, where the message joins several.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, path: str | None = None, *, problems: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.path = path
+        self.problems = tuple(problems)
 
 
 class FilterError(HooklineError):
