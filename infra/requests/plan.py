@@ -160,7 +160,8 @@ class RequestPlan:
         coerced = coercer.coerce(mapped)
         if coerced.problems:
             message = "; ".join(problem.message for problem in coerced.problems)
-            raise RecordRefusedError(ErrorCode.VALIDATION_ERROR, message, coerced.problems[0].path)
+            first = coerced.problems[0].path
+            raise RecordRefusedError(ErrorCode.VALIDATION_ERROR, message, first, problems=coerced.problems)
         return coerced.fields
 
 
