@@ -1,0 +1,172 @@
+"""What a webhook would make of a request, without sending it. Pure but for the clock it is given."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
+
+from infra.actions.core.coercion import Coerced
+from infra.actions.registry import ActionRegistry
+from infra.jsonata import InputError, JsonataError, Limits, compile_expression, paths_read
+from infra.requests.body import as_json_text
+from infra.requests.errors import FilterError, RecordRefusedError
+from infra.requests.filters import StoppedBy, compile_filters
+from infra.requests.plan import PlannedRequest, compile_plan, loads_json, request_bindings
+from management.errors import Problem, ValidationFailedError
+from management.webhook_tests.records import RequestKeys, TriedRequest
+from management.webhook_tests.schemas import (
+    DryRun,
+    ExpressionFailure,
+    FieldPreview,
+    FilterVerdict,
+    FoundProblem,
+    Json,
+    MappingPreview,
+)
+from management.webhook_tests.schemas import StoppedBy as ShownStop
+from schemas.actions import PATH_PREFIX
+from schemas.webhooks import ActionHandler, WebhookConfig
+
+
+class Trial(NamedTuple):
+    """A request, what the receiver makes of it, and when; `delivery_id` seeds what is random."""
+
+    request: TriedRequest
+    keys: RequestKeys
+    delivery_id: str
+    at_us: int
+
+    def planned(self, config: WebhookConfig) -> PlannedRequest:
+        """As a plan reads it."""
+        facts = self.request.facts(config, invalid_json=self.keys.invalid_json).model_dump_json().encode()
+        return PlannedRequest(self.request.body, facts, self.delivery_id, self.at_us, self.keys.dedupe_key, None)
+
+
+class _Field(NamedTuple):
+    """What an expression gave: a value (present or not), or why it failed."""
+
+    reads: tuple[str, ...]
+    present: bool
+    value: Any
+    failure: ExpressionFailure | None
+
+
+class Previewer:
+    """With the actions, the engine and the limits that the pipeline works with."""
+
+    def __init__(self, registry: ActionRegistry, *, engine: str, limits: Limits) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._limits = limits
+
+    def dry_run(self, config: WebhookConfig, trial: Trial) -> DryRun:
+        """The whole way up to the action, as the pipeline goes it."""
+        plan = compile_plan(config, self._registry, engine=self._engine, limits=self._limits)
+        found = plan.evaluate(trial.planned(config))
+        return DryRun(
+            valid=found.fields is not None,
+            stopped_by=_shown(found.stopped_by),
+            fields=found.fields,
+            problems=_problems(found.refusal),
+            dedupe_key=trial.keys.dedupe_key,
+            ordering_key=trial.keys.ordering_key,
+            warnings=[*trial.keys.warnings, *found.warnings],
+        )
+
+    def filters(self, config: WebhookConfig, filters: Json | None, trial: Trial) -> FilterVerdict:
+        """Whether `filters` let the request through. Raises ValidationFailedError."""
+        if filters is None:
+            return FilterVerdict(passes=True, stopped_by=None)
+        planned = trial.planned(config)
+        try:
+            compiled = compile_filters(filters, engine=self._engine, limits=self._limits)
+            bindings = request_bindings(config, planned)
+            now_ms, seed = planned.moment()
+            stopped_by = compiled.stopped_by(
+                loads_json(_text_of(trial)), bindings["headers"], now_ms=now_ms, seed=seed, bindings=bindings
+            )
+        except FilterError as error:
+            problems = [Problem(f"filters.{path}".rstrip("."), message) for path, message in error.problems]
+            raise ValidationFailedError(problems) from error
+        except RecordRefusedError as refusal:
+            raise ValidationFailedError([Problem(refusal.path or "body", refusal.message)]) from refusal
+        return FilterVerdict(passes=stopped_by is None, stopped_by=_shown(stopped_by))
+
+    def mapping(
+        self, config: WebhookConfig, action: str | None, field_mapping: Mapping[str, str] | None, trial: Trial
+    ) -> MappingPreview:
+        """Every expression by itself. What is None is the webhook's own. Raises ValidationFailedError."""
+        handler = config.handler_config
+        own = handler if isinstance(handler, ActionHandler) else None
+        name = action or (None if own is None else own.action)
+        registered = None if name is None else self._registry.get(name)
+        if registered is None:
+            message = "the webhook starts a workflow: name an action" if name is None else f"no action {name!r}"
+            raise ValidationFailedError([Problem("action", message)])
+        sources = field_mapping if field_mapping is not None else own.field_mapping if own is not None else {}
+        planned = trial.planned(config)
+        bindings = request_bindings(config, planned)
+        try:
+            text = _text_of(trial)
+        except RecordRefusedError as refusal:
+            raise ValidationFailedError([Problem("body", refusal.message)]) from refusal
+        fields = {field: self._evaluate(source, text, bindings, planned) for field, source in sources.items()}
+        coerced = registered.coercer.coerce({field: found.value for field, found in fields.items() if found.present})
+        known = {field.name for field in registered.definition.target_fields}
+        return _preview(fields, coerced, known)
+
+    def _evaluate(self, source: str, text: str, bindings: Mapping[str, Any], planned: PlannedRequest) -> _Field:
+        reads: tuple[str, ...] = ()
+        now_ms, seed = planned.moment()
+        try:
+            reads = paths_read(source)
+            expression = compile_expression(source, engine=self._engine, limits=self._limits)
+            found = expression.evaluate(text, bindings, now_ms=now_ms, seed=seed)
+        except JsonataError as error:
+            failure = ExpressionFailure(message=f"{error.message} ({error.code})", position=error.position)
+            return _Field(reads, False, None, failure)
+        except InputError as error:
+            raise ValidationFailedError([Problem("body", f"the body is not JSON: {error}")]) from error
+        return _Field(reads, found is not None, None if found is None else loads_json(found), None)
+
+
+def _preview(fields: Mapping[str, _Field], coerced: Coerced, known: AbstractSet[str]) -> MappingPreview:
+    """Fields with what is wrong with their types; problems of the mapping as a whole, as with a missing field."""
+    messages: dict[str, str] = {}
+    problems: list[FoundProblem] = []
+    for problem in coerced.problems:
+        found = fields.get(problem.field)
+        if found is not None and found.present:
+            messages[problem.field] = problem.message
+        elif found is None or found.failure is None:
+            problems.append(FoundProblem(path=problem.path, message=problem.message))
+    for name, found in fields.items():
+        if name not in known and not found.present:
+            problems.append(FoundProblem(path=f"{PATH_PREFIX}{name}", message=f"{name} is not a field of the action"))
+    shown = {
+        name: FieldPreview(
+            value=found.value,
+            present=found.present,
+            type_ok=name not in messages if found.present else None,
+            error=ExpressionFailure(message=messages[name], position=None) if name in messages else found.failure,
+            reads=list(found.reads),
+        )
+        for name, found in fields.items()
+    }
+    return MappingPreview(fields=shown, problems=problems)
+
+
+def _problems(refusal: RecordRefusedError | None) -> list[FoundProblem]:
+    if refusal is None:
+        return []
+    if refusal.problems:
+        return [FoundProblem(path=path, message=message) for path, message in refusal.problems]
+    return [FoundProblem(path=refusal.path or "", message=refusal.message)]
+
+
+def _shown(stopped_by: StoppedBy | None) -> ShownStop | None:
+    return None if stopped_by is None else ShownStop(path=stopped_by.path, rule=stopped_by.rule)
+
+
+def _text_of(trial: Trial) -> str:
+    """The body as JSON text. Raises RecordRefusedError."""
+    return as_json_text(trial.request.body, is_form=trial.request.is_form)
