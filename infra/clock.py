@@ -16,3 +16,8 @@ def rfc3339(at_us: int) -> str:
     seconds, microseconds = divmod(at_us, MICROSECONDS)
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{microseconds // 1_000:03d}Z"
+
+
+def rfc3339_of(moment: datetime) -> str:
+    """The same of a time with a zone, such as Postgres gives."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03d}Z"

@@ -5,8 +5,10 @@ No module reads the environment by itself; nothing here is a global.
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.addresses import parse_networks
 
 
 class _Section(BaseModel):
@@ -108,10 +110,39 @@ class AnalyticsSettings(_Section):
 
 
 class ManagementSettings(_Section):
-    """The management API's address."""
+    """The management API's address and bounds. `failed_keys_per_minute`: from one address, per process.
+
+    `trusted_proxies` are networks whose `X-Forwarded-For` is believed. `session_cookie_secure` unset means: unless
+    `host` is a loopback address. A password's hash takes `password_memory_kibibytes`, so only so many are made at once;
+    the defaults are what argon2's authors advise, less is for tests. Sign-ins are counted as docs/adr/0008 says.
+    A test of a webhook waits `test_wait_seconds` for its outcome.
+    `receiver_base_url` is where senders reach the receiver from outside; receiver URLs begin with it.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8081, ge=0, le=65_535)
+    receiver_base_url: str = Field(default="http://127.0.0.1:8080", pattern=r"^https?://[^\s?#]+$")
+    failed_keys_per_minute: int = Field(default=60, ge=1)
+    trusted_proxies: tuple[str, ...] = ()
+    session_cookie_secure: bool | None = None
+    session_idle_seconds: int = Field(default=28_800, ge=1)
+    session_lifetime_seconds: int = Field(default=604_800, ge=1, le=31_536_000)
+    sessions_per_user_max: int = Field(default=20, ge=1, le=1_000)
+    sign_in_failures_max: int = Field(default=10, ge=1)
+    sign_in_failures_per_address_max: int = Field(default=30, ge=1)
+    sign_in_window_seconds: int = Field(default=900, ge=1)
+    sign_in_block_seconds: int = Field(default=900, ge=1)
+    password_memory_kibibytes: int = Field(default=65_536, ge=64, le=1_048_576)
+    password_iterations: int = Field(default=3, ge=1, le=20)
+    password_hashes_at_once_max: int = Field(default=2, ge=1, le=16)
+    password_hashes_waiting_max: int = Field(default=8, ge=1, le=32)
+    test_wait_seconds: float = Field(default=10.0, gt=0, le=60)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        parse_networks(texts)
+        return texts
 
 
 class HealthSettings(_Section):

@@ -16,6 +16,8 @@ from management.permissions import PERMISSIONS
 
 #: Entitlements of a tenant, beside the flag `inbound_webhooks_enabled`, which is asked for in the same way.
 INBOUND_WEBHOOKS = ("webhooks", "inbound_webhooks_enabled")
+#: What a tenant needs for calls by API key, to whatever endpoint.
+PUBLIC_API = "public_api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Actor:
 
     `user_id` is the person behind a session or a key (None: a key of the installation's own). `permissions` are
     expanded; `entitlements` are the tenant's, with `inbound_webhooks_enabled` among them while the flag is set.
+    `session_id` is None for a key.
     """
 
     tenant_id: UUID
@@ -36,6 +39,7 @@ class Actor:
     entitlements: frozenset[str]
     request_id: str
     source_ip: str
+    session_id: UUID | None = None
 
     def may(self, permission: str) -> bool:
         """Whether the permission is held."""
@@ -62,7 +66,8 @@ class Requirement:
     def __call__(self, request: Request) -> Actor:
         """Raises UnauthorizedError, EntitlementRequiredError, ForbiddenError, and as the stores do."""
         actor = self._authenticate(request)
-        for entitlement in self.entitlements:
+        needed = self.entitlements if actor.type == "user" else (PUBLIC_API, *self.entitlements)
+        for entitlement in needed:
             if entitlement not in actor.entitlements:
                 raise EntitlementRequiredError(entitlement)
         if self.permission is not None and not actor.may(self.permission):

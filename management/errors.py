@@ -8,6 +8,7 @@ ApiError
 ├── NotFoundError             404  no such thing in this tenant
 ├── ConflictError             409  it clashes with something that is there
 ├── PreconditionFailedError   412  somebody else changed it since it was read
+├── BodyTooLargeError         413  the body is over the cap
 ├── TooManyRequestsError      429  the tenant's calls, or sign-ins, of this minute are used up
 └── UnavailableError          503  a store is away
 """
@@ -95,6 +96,16 @@ class PreconditionFailedError(ApiError):
 
     status = 412
     code = "precondition_failed"
+
+
+class BodyTooLargeError(ApiError):
+    """The rest of the body is not read: the connection ends with this answer."""
+
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"a body may have {bytes_max:,} bytes at most", headers={"Connection": "close"})
 
 
 class TooManyRequestsError(ApiError):

@@ -12,11 +12,12 @@ import yaml
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from management.access import Requirement
+from schemas.workflows import WorkflowWebhookEnvelope
 
 API_VERSION = "1"
 DESCRIPTION = "Webhooks in, proven and kept; one effect each. Errors name every problem with its path."
@@ -50,12 +51,12 @@ class Error(BaseModel):
     error: ErrorContent
 
 
-def describe(application: FastAPI, components: Sequence[type[BaseModel]]) -> None:
-    """Have `application` answer the whole document; `components` are models that no route names."""
-    application.openapi = lambda: _kept(application, lambda: build_document(application, components))  # type: ignore[method-assign]
+def describe(application: FastAPI) -> None:
+    """Have `application` answer the whole document."""
+    application.openapi = lambda: _kept(application, lambda: build_document(application))  # type: ignore[method-assign]
 
 
-def build_document(application: FastAPI, components: Sequence[type[BaseModel]]) -> Json:
+def build_document(application: FastAPI) -> Json:
     """The document as JSON values."""
     document = get_openapi(
         title=application.title, version=API_VERSION, description=DESCRIPTION, routes=application.routes
@@ -63,8 +64,9 @@ def build_document(application: FastAPI, components: Sequence[type[BaseModel]]) 
     schemas: Json = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _OF_FASTAPI:
         schemas.pop(name, None)
-    modes = [(model, "serialization") for model in (Error, *components)]
-    _, extra = models_json_schema(modes, ref_template=_REFERENCE)  # type: ignore[arg-type]  # a list of literals
+    _, extra = models_json_schema(
+        [(Error, "serialization"), (WorkflowWebhookEnvelope, "serialization")], ref_template=_REFERENCE
+    )
     for name, schema in extra["$defs"].items():
         schemas.setdefault(name, schema)
     document["components"]["securitySchemes"] = _security_schemes()
@@ -77,7 +79,14 @@ def build_document(application: FastAPI, components: Sequence[type[BaseModel]]) 
     return document
 
 
-def requirements_of(route: APIRoute) -> list[Requirement]:
+def routes_of(application: FastAPI) -> Iterator[RouteContext]:
+    """Every route of the document, with its whole path; those of included routers too."""
+    for route in iter_route_contexts(application.routes):
+        if isinstance(route.original_route, APIRoute) and route.include_in_schema:
+            yield route
+
+
+def requirements_of(route: RouteContext) -> list[Requirement]:
     """What a route asks of its caller."""
     return [call for call in _calls(route.dependant) if isinstance(call, Requirement)]
 
@@ -94,14 +103,13 @@ def _calls(dependant: Dependant) -> Iterator[object]:
         yield from _calls(dependency)
 
 
-def _operations(application: FastAPI, document: Json) -> Iterator[tuple[APIRoute, str, Json]]:
-    for route in application.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in sorted(route.methods or ()):
-                yield route, method.lower(), document["paths"][route.path_format][method.lower()]
+def _operations(application: FastAPI, document: Json) -> Iterator[tuple[RouteContext, str, Json]]:
+    for route in routes_of(application):
+        for method in sorted(route.methods or ()):
+            yield route, method.lower(), document["paths"][route.path_format][method.lower()]
 
 
-def _complete(operation: Json, route: APIRoute, method: str) -> None:
+def _complete(operation: Json, route: RouteContext, method: str) -> None:
     """Permission, security, and the answers that every operation of its kind may give."""
     answers: Json = operation["responses"]
     answers.pop("422", None)
@@ -118,7 +126,7 @@ def _complete(operation: Json, route: APIRoute, method: str) -> None:
         operation["security"] = []
     if operation.get("parameters") or operation.get("requestBody"):
         answers.setdefault("400", {"description": "The request is not valid; every problem with its path"})
-    if "{" in route.path_format:
+    if "{" in str(route.path_format):
         answers.setdefault("404", {"description": "No such thing in this tenant"})
     if method in _METHODS_WITH_BODY:
         answers.setdefault("413", {"description": "The body is larger than 1 MiB"})

@@ -1,7 +1,7 @@
 """Pages: `page` from 1, `per_page` up to 100, and what every list answers."""
 
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -10,6 +10,8 @@ from infra.clock import MICROSECONDS
 
 PAGE_MAX = 10_000
 PER_PAGE_MAX = 100
+#: ClickHouse's times: from 1970 to the year 2100 hold whatever is stored.
+_END_US = 4_102_444_800 * MICROSECONDS
 
 Item = TypeVar("Item")
 
@@ -46,8 +48,18 @@ PageQuery = Annotated[PageRequest, Query()]
 def window_parameters(request: PageRequest) -> dict[str, int]:
     """Query parameters of a page and its time window, in microseconds: [since_us, until_us)."""
     return {
-        "since_us": 0 if request.since is None else microseconds(request.since),
-        "until_us": 4_102_444_800 * MICROSECONDS if request.until is None else microseconds(request.until),
+        "since_us": 0 if request.since is None else _stored(microseconds(request.since)),
+        "until_us": _END_US if request.until is None else _stored(microseconds(request.until)),
+        "limit": request.per_page,
+        "offset": (request.page - 1) * request.per_page,
+    }
+
+
+def page_parameters(request: PageRequest) -> dict[str, Any]:
+    """Query parameters of a page in Postgres: `since` ≤ t < `until` (None: no bound), `limit`, `offset`."""
+    return {
+        "since": request.since,
+        "until": request.until,
         "limit": request.per_page,
         "offset": (request.page - 1) * request.per_page,
     }
@@ -57,3 +69,7 @@ def microseconds(moment: datetime) -> int:
     """Microseconds since the epoch, exactly."""
     whole_seconds = int(moment.replace(microsecond=0).timestamp())
     return whole_seconds * MICROSECONDS + moment.microsecond
+
+
+def _stored(at_us: int) -> int:
+    return min(max(at_us, 0), _END_US)

@@ -1,48 +1,146 @@
-"""From the header `Authorization` to the caller."""
+"""API keys: from the header `Authorization` to the caller; making and revoking them."""
 
 import hashlib
 import hmac
 import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
 
+from infra.clock import now_us, rfc3339_of
+from infra.ids import uuid7_text
 from infra.postgres import Row
 from management.access import Actor
 from management.api_keys.repository import ApiKeyRepository
-from management.errors import UnauthorizedError
-from management.permissions import EVERYTHING, expand
+from management.api_keys.schemas import ApiKey, ApiKeyCreateInput, ApiKeyFilter, ApiKeyUser, CreatedApiKey
+from management.errors import NotFoundError, Problem, TooManyRequestsError, UnauthorizedError, ValidationFailedError
+from management.paging import Page, PageMeta
+from management.permissions import EVERYTHING, PERMISSIONS, expand
+from management.rate_limit import CallRate, FailedKeys
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(ixk_[A-Za-z0-9_-]{16,256}) *")
+_PREFIX = "ixk_"
+_SHOWN_CHARACTERS = 8
+_RANDOM_BYTES = 32
+_LIFETIME_DAYS_MAX = 3_653
+
+
+class KeyCall(NamedTuple):
+    """Who calls, and how many calls the tenant has left."""
+
+    actor: Actor
+    rate: CallRate
 
 
 class ApiKeyService:
     """Nothing is cached: a revoked key is refused from the next request on."""
 
-    def __init__(self, repository: ApiKeyRepository) -> None:
+    def __init__(self, repository: ApiKeyRepository, failed_keys: FailedKeys) -> None:
         self._repository = repository
+        self._failed_keys = failed_keys
 
-    def authenticate(self, authorization: str, *, request_id: str, source_ip: str) -> Actor:
-        """The caller. Raises UnauthorizedError, the same for every reason, and PostgresUnavailableError."""
+    def authenticate(self, authorization: str, *, request_id: str, source_ip: str) -> KeyCall:
+        """The caller, whose call is counted whether it was allowed or not.
+
+        Raises UnauthorizedError, the same for every reason; TooManyRequestsError when the address has shown too many
+        keys that are none; PostgresUnavailableError.
+        """
         match = _BEARER.fullmatch(authorization)
         key_hash = hashlib.sha256((match.group(1) if match else "").encode()).digest()
-        row = self._repository.find(key_hash, source_ip)
-        stored: bytes = row["key_hash"] if row is not None else bytes(32)
-        same = hmac.compare_digest(bytes(stored), key_hash)
-        if match is None or row is None or not same or row["revoked_at"] is not None or row["is_expired"]:
+        wait_seconds = self._failed_keys.wait_seconds(source_ip, key_hash)
+        if wait_seconds:
+            raise TooManyRequestsError(
+                "too many failed attempts from this address", headers={"Retry-After": str(wait_seconds)}
+            )
+        found = None if match is None else self._repository.find(key_hash, source_ip)
+        if found is None or not hmac.compare_digest(bytes(found[0]["key_hash"]), key_hash):
+            self._failed_keys.failed(source_ip, key_hash)
             raise UnauthorizedError
-        if row["user_id"] is not None and not row["user_is_active"]:
-            raise UnauthorizedError
-        flags = ["inbound_webhooks_enabled"] if row["inbound_webhooks_enabled"] else []
-        return Actor(
-            tenant_id=row["tenant_id"],
-            tenant_slug=row["tenant_slug"],
-            type="api_key",
-            id=row["id"],
-            name=row["name"],
-            user_id=row["user_id"],
-            permissions=_permissions(row),
-            entitlements=frozenset([*row["entitlements"], *flags]),
-            request_id=request_id,
-            source_ip=source_ip,
-        )
+        self._failed_keys.succeeded(key_hash)
+        row, rate = found
+        return KeyCall(_actor(row, request_id, source_ip), rate)
+
+    def page(self, tenant_id: UUID, wanted: ApiKeyFilter) -> Page[ApiKey]:
+        """A page, newest first."""
+        rows, total = self._repository.page(tenant_id, wanted)
+        meta = PageMeta(page=wanted.page, per_page=wanted.per_page, total=total)
+        return Page(data=[_shown(row) for row in rows], meta=meta)
+
+    def get(self, tenant_id: UUID, key_id: UUID) -> ApiKey:
+        """One key. Raises NotFoundError, also for another tenant's."""
+        row = self._repository.get(tenant_id, key_id)
+        if row is None:
+            raise NotFoundError(f"no API key {key_id}")
+        return _shown(row)
+
+    def create(self, actor: Actor, wanted: ApiKeyCreateInput) -> CreatedApiKey:
+        """A new key of the actor's user. Raises ValidationFailedError."""
+        permissions = _granted(actor, wanted)
+        key = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+        values = {
+            "id": UUID(uuid7_text(now_us())),
+            "name": wanted.name,
+            "key_prefix": key[:_SHOWN_CHARACTERS],
+            "key_hash": hashlib.sha256(key.encode()).digest(),
+            "permissions": permissions,
+            "expires_at": wanted.expires_at,
+        }
+        audited = {
+            "name": wanted.name,
+            "prefix": values["key_prefix"],
+            "permissions": permissions,
+            "user_id": None if actor.user_id is None else str(actor.user_id),
+            "expires_at": _text(wanted.expires_at),
+        }
+        row = self._repository.create(actor, values, audited)
+        return CreatedApiKey(**_shown(row).model_dump(), key=key)
+
+    def revoke(self, actor: Actor, key_id: UUID) -> None:
+        """The key is dead at once. Raises NotFoundError."""
+        if not self._repository.revoke(actor, key_id):
+            raise NotFoundError(f"no API key {key_id}")
+
+
+def _granted(actor: Actor, wanted: ApiKeyCreateInput) -> list[str]:
+    """The permissions of a new key, sorted, each once. Raises ValidationFailedError with every problem."""
+    problems = [
+        Problem(f"permissions.{number}", message)
+        for number, name in enumerate(wanted.permissions)
+        if (message := _refusal(actor, name)) is not None
+    ]
+    now = datetime.now(UTC)
+    if wanted.expires_at is not None and wanted.expires_at <= now:
+        problems.append(Problem("expires_at", "this must be in the future"))
+    if wanted.expires_at is not None and wanted.expires_at > now + timedelta(days=_LIFETIME_DAYS_MAX):
+        problems.append(Problem("expires_at", "this must be within ten years"))
+    if problems:
+        raise ValidationFailedError(problems)
+    return [EVERYTHING] if EVERYTHING in wanted.permissions else sorted(set(wanted.permissions))
+
+
+def _refusal(actor: Actor, name: str) -> str | None:
+    if name == EVERYTHING:
+        return None if actor.permissions >= PERMISSIONS else "only who has every permission may give every permission"
+    if name not in PERMISSIONS:
+        return f"there is no permission {name!r}"
+    return None if actor.may(name) else f"you do not have the permission {name} yourself"
+
+
+def _actor(row: Row, request_id: str, source_ip: str) -> Actor:
+    flags = ["inbound_webhooks_enabled"] if row["inbound_webhooks_enabled"] else []
+    return Actor(
+        tenant_id=row["tenant_id"],
+        tenant_slug=row["tenant_slug"],
+        type="api_key",
+        id=row["id"],
+        name=row["name"],
+        user_id=row["user_id"],
+        permissions=_permissions(row),
+        entitlements=frozenset([*row["entitlements"], *flags]),
+        request_id=request_id,
+        source_ip=source_ip,
+    )
 
 
 def _permissions(row: Row) -> frozenset[str]:
@@ -51,3 +149,27 @@ def _permissions(row: Row) -> frozenset[str]:
     if row["user_id"] is None:
         return own
     return own & expand([EVERYTHING] if row["user_is_admin"] else row["user_permissions"])
+
+
+def _shown(row: Row) -> ApiKey:
+    user = None
+    if row["user_id"] is not None:
+        user = ApiKeyUser(id=row["user_id"], username=row["username"], full_name=row["full_name"])
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        prefix=row["key_prefix"],
+        permissions=row["permissions"],
+        user=user,
+        is_active=row["is_active"],
+        last_used_at=_text(row["last_used_at"]),
+        last_used_from=row["last_used_from"],
+        created_by=row["created_by"],
+        created_at=rfc3339_of(row["created_at"]),
+        expires_at=_text(row["expires_at"]),
+        revoked_at=_text(row["revoked_at"]),
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339_of(moment)

@@ -9,12 +9,36 @@ from psycopg.types.json import Jsonb
 
 from infra.clock import now_us
 from infra.ids import uuid7_text
-from infra.postgres import Connection
+from infra.postgres import Connection, Pool, Row, tenant_transaction
 from infra.queries import load_queries
 from management.access import Actor
+from management.audit_entries.schemas import AuditFilter
+from management.paging import page_parameters
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _SYSTEM = {"type": "system", "id": None, "name": "hookline"}
+
+
+class AuditRepository:
+    """Reads only. Raises PostgresUnavailableError while Postgres is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def page(self, tenant_id: UUID, wanted: AuditFilter) -> tuple[list[Row], int]:
+        """The rows of a page, newest first, and how many there are in all."""
+        parameters = {
+            "tenant_id": tenant_id,
+            "actor": wanted.actor,
+            "action": wanted.action,
+            "resource_type": wanted.resource_type,
+            "resource_id": wanted.resource_id,
+            **page_parameters(wanted),
+        }
+        with tenant_transaction(self._pool, tenant_id) as connection:
+            count = connection.execute(_QUERIES["count_audit_entries"].encode(), parameters).fetchone()
+            rows = connection.execute(_QUERIES["list_audit_entries"].encode(), parameters).fetchall()
+            return rows, 0 if count is None else count["total"]
 
 
 def write_audit_entry(

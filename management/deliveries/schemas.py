@@ -44,7 +44,7 @@ class ShownError(BaseModel):
     path: str | None
 
 
-class Delivery(BaseModel):
+class InboundWebhookDelivery(BaseModel):
     """One accepted request and what became of it. Request members are null while its record is on its way."""
 
     delivery_id: UUID

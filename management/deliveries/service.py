@@ -7,7 +7,13 @@ import orjson
 from infra.clickhouse import Row
 from infra.clock import rfc3339
 from management.deliveries.repository import DeliveryRepository
-from management.deliveries.schemas import DeliveredRequest, Delivery, DeliveryFilter, ShownError, UserAgent
+from management.deliveries.schemas import (
+    DeliveredRequest,
+    DeliveryFilter,
+    InboundWebhookDelivery,
+    ShownError,
+    UserAgent,
+)
 from management.errors import NotFoundError
 from management.paging import Page, PageMeta
 
@@ -18,13 +24,13 @@ class DeliveryService:
     def __init__(self, repository: DeliveryRepository) -> None:
         self._repository = repository
 
-    def page(self, tenant_id: UUID, wanted: DeliveryFilter) -> Page[Delivery]:
+    def page(self, tenant_id: UUID, wanted: DeliveryFilter) -> Page[InboundWebhookDelivery]:
         """A page, newest first."""
         rows, total = self._repository.page(tenant_id, wanted)
         meta = PageMeta(page=wanted.page, per_page=wanted.per_page, total=total)
         return Page(data=[_delivery(row) for row in rows], meta=meta)
 
-    def get(self, tenant_id: UUID, delivery_id: UUID) -> Delivery:
+    def get(self, tenant_id: UUID, delivery_id: UUID) -> InboundWebhookDelivery:
         """One delivery. Raises NotFoundError, also for another tenant's."""
         row = self._repository.get(tenant_id, delivery_id)
         if row is None:
@@ -32,9 +38,9 @@ class DeliveryService:
         return _delivery(row)
 
 
-def _delivery(row: Row) -> Delivery:
+def _delivery(row: Row) -> InboundWebhookDelivery:
     received_at_us, recorded_at_us = row["received_at_us"], row["recorded_at_us"]
-    return Delivery(
+    return InboundWebhookDelivery(
         delivery_id=row["delivery_id"],
         tenant_id=row["tenant_id"],
         webhook_id=row["webhook_id"],
