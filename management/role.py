@@ -8,18 +8,11 @@ from infra.health import HttpServer, health_routes
 from infra.postgres import Pool, open_pool, unavailability_translated
 from infra.role import PartHealth, Role
 from infra.settings import Settings
-from management.access import Access
 from management.api import build_application
-from management.api_keys.repository import ApiKeyRepository
-from management.api_keys.service import ApiKeyService
-from management.authentication import authentication
-from management.deliveries.endpoints import delivery_routes
-from management.deliveries.repository import DeliveryRepository
-from management.deliveries.service import DeliveryService
-from management.rejections.endpoints import rejection_routes
-from management.rejections.repository import RejectionRepository
-from management.rejections.service import RejectionService
+from management.configuration.relay import ConfigurationRelay
+from management.resources import build_resources
 from management.status import SystemStatus
+from management.testing import Testing
 
 _PROBE = b"SELECT 1"
 _PROBE_SECONDS = 2.0
@@ -37,6 +30,8 @@ class ManagementRole:
         self._pool: Pool | None = None
         self._server: HttpServer | None = None
         self._status: SystemStatus | None = None
+        self._relay = ConfigurationRelay(settings)
+        self._testing: Testing | None = None
 
     @property
     def port(self) -> int:
@@ -46,22 +41,24 @@ class ManagementRole:
     def start(self) -> None:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
-        access = Access(authentication(ApiKeyService(ApiKeyRepository(self._pool))))
-        resources = [
-            delivery_routes(DeliveryService(DeliveryRepository(self._clickhouse)), access),
-            rejection_routes(RejectionService(RejectionRepository(self._clickhouse)), access),
-        ]
-        everyone: list[Role] = [self, *self._parts]
+        resources = build_resources(self._settings, self._pool, self._clickhouse)
+        self._testing = resources.testing
+        everyone: list[Role] = [self, self._relay, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
         operations = [health_routes(everyone), self._status.routes()]
         address = self._settings.management
-        self._server = HttpServer(build_application(resources, operations), host=address.host, port=address.port)
+        self._server = HttpServer(build_application(resources.routes, operations), host=address.host, port=address.port)
         self._server.start()
+        self._relay.start()
+        self._testing.start()
 
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
         if self._server is not None:
             self._server.stop(timeout_seconds)
+        if self._testing is not None:
+            self._testing.stop(timeout_seconds)
+        self._relay.stop(timeout_seconds)
         if self._status is not None:
             self._status.close()
         if self._pool is not None:
@@ -82,4 +79,5 @@ class ManagementRole:
                     connection.execute(_PROBE)
             except PostgresUnavailableError as error:
                 reasons.append(str(error))
-        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons))
+        details = {} if self._testing is None else self._testing.faults()
+        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details=details)

@@ -1,0 +1,57 @@
+"""Every resource of the API, put together over the stores."""
+
+import time
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from infra.actions.registry import load_actions
+from infra.clickhouse import ClickHouse
+from infra.postgres import Pool
+from infra.settings import Settings
+from management.access import Access
+from management.api_keys.endpoints import api_key_routes
+from management.api_keys.repository import ApiKeyRepository
+from management.api_keys.service import ApiKeyService
+from management.audit_entries.endpoints import audit_routes
+from management.audit_entries.repository import AuditRepository
+from management.audit_entries.service import AuditService
+from management.authentication import authentication
+from management.deliveries.endpoints import delivery_routes
+from management.deliveries.repository import DeliveryRepository
+from management.deliveries.service import DeliveryService
+from management.people import People
+from management.rate_limit import FailedKeys
+from management.rejections.endpoints import rejection_routes
+from management.rejections.repository import RejectionRepository
+from management.rejections.service import RejectionService
+from management.testing import Testing
+from management.webhooks import webhook_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The routes, and what works behind some of them."""
+
+    routes: list[APIRouter]
+    testing: Testing
+
+
+def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
+    """Asks no store anything. Raises SettingsError when no master key is configured."""
+    failed_keys = FailedKeys(settings.management.failed_keys_per_minute, time.monotonic)
+    api_keys = ApiKeyService(ApiKeyRepository(pool), failed_keys)
+    people = People(settings, pool)
+    access = Access(authentication(api_keys, people.sessions, people.addresses))
+    registry = load_actions()
+    testing = Testing(settings, pool, registry)
+    routes = [
+        *people.routes(access),
+        *testing.routes(access),
+        *webhook_routes(settings, pool, clickhouse, registry, access),
+        api_key_routes(api_keys, access),
+        audit_routes(AuditService(AuditRepository(pool)), access),
+        delivery_routes(DeliveryService(DeliveryRepository(clickhouse)), access),
+        rejection_routes(RejectionService(RejectionRepository(clickhouse)), access),
+    ]
+    return Resources(routes, testing)
