@@ -3,19 +3,17 @@
 import secrets
 from uuid import UUID
 
+from hookline.seed import DEMO_WEBHOOK_ID, SeededTenant, is_configured, register_webhook
 from infra.errors import KafkaUnavailableError
-from infra.kafka import PolledProducer
 from infra.secretbox import SecretBox
 from infra.settings import KafkaSettings
-from infra.webhooks import Webhook, WebhookTable, publish_webhook, seal_webhook_secret
+from infra.webhooks import Webhook, WebhookTable, seal_webhook_secret
 from schemas.webhooks import ActionHandler, HmacAuth, IdempotencySource, WebhookConfig
 
 SLUG = "rmm-alerts"
 SIGNATURE_HEADER = "X-Signature"
-_WEBHOOK_ID = UUID("7c0f3b52-2b5c-5d0e-9a5b-52d0a6a2f6c1")
 _SECRET_BYTES = 32
 _READ_SECONDS_MAX = 20.0
-_ACK_SECONDS = 10.0
 _RATE_PER_MINUTE = 60_000
 
 # `[a, b, c][0]` is the first of them that is there. A measured value that is no number fails its field on purpose:
@@ -41,25 +39,24 @@ FIELD_MAPPING = {
 }
 
 
-def ensure_demo_webhook(
-    kafka: KafkaSettings, secret_box: SecretBox, *, tenant_id: UUID, tenant_slug: str
-) -> WebhookConfig:
-    """The webhook's configuration as it is in force; put in force with a fresh secret where there is none yet.
+def ensure_demo_webhook(dsn: str, kafka: KafkaSettings, secret_box: SecretBox, tenant: SeededTenant) -> bool:
+    """Configure the webhook where it has a row and nothing more; False when it was deleted. `dsn` is the owner's.
 
-    Raises KafkaUnavailableError.
+    Its configuration may stand on the topic: earlier releases kept it there alone. Then it is taken over with its
+    secret, so that senders notice nothing; else it gets a fresh secret. The relay publishes it. Raises
+    PostgresUnavailableError, KafkaUnavailableError.
     """
-    existing = find_webhook(kafka, secret_box, tenant_slug=tenant_slug, slug=SLUG)
-    if existing is not None:
-        return existing.config
-    config = build_demo_webhook(
-        secret_box, secrets.token_urlsafe(_SECRET_BYTES), tenant_id=tenant_id, tenant_slug=tenant_slug
-    )
-    producer = PolledProducer(kafka, client_id="hookline-setup", ack_timeout_seconds=_ACK_SECONDS)
-    try:
-        publish_webhook(producer, config)
-    finally:
-        producer.close(_ACK_SECONDS)
-    return config
+    configured = is_configured(dsn)
+    if configured is not False:
+        return configured is True
+    published = find_webhook(kafka, secret_box, tenant_slug=tenant.slug, slug=SLUG)
+    if published is not None and published.config.webhook_id == str(DEMO_WEBHOOK_ID):
+        config = published.config
+    else:
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        config = build_demo_webhook(secret_box, secret, tenant_id=tenant.tenant_id, tenant_slug=tenant.slug)
+    register_webhook(dsn, config)
+    return True
 
 
 def find_webhook(kafka: KafkaSettings, secret_box: SecretBox, *, tenant_slug: str, slug: str) -> Webhook | None:
@@ -76,11 +73,11 @@ def find_webhook(kafka: KafkaSettings, secret_box: SecretBox, *, tenant_slug: st
 
 def build_demo_webhook(secret_box: SecretBox, secret: str, *, tenant_id: UUID, tenant_slug: str) -> WebhookConfig:
     """Version 1 of the webhook."""
-    sealed = seal_webhook_secret(secret_box, secret, tenant_id=str(tenant_id), webhook_id=str(_WEBHOOK_ID))
+    sealed = seal_webhook_secret(secret_box, secret, tenant_id=str(tenant_id), webhook_id=str(DEMO_WEBHOOK_ID))
     return WebhookConfig(
         tenant_id=str(tenant_id),
         tenant_slug=tenant_slug,
-        webhook_id=str(_WEBHOOK_ID),
+        webhook_id=str(DEMO_WEBHOOK_ID),
         slug=SLUG,
         name="RMM alerts",
         version=1,

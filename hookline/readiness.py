@@ -71,3 +71,17 @@ def await_ready(urls: Mapping[str, str], *, timeout_seconds: float, check_alive:
             time.sleep(_POLL_SECONDS)
     lines = [f"{name}: {', '.join(last[name].reasons)}" for name in waiting]
     raise NotReadyError(f"not ready within {timeout_seconds:.0f} s\n  " + "\n  ".join(lines))
+
+
+def await_webhooks(url: str, *, timeout_seconds: float, check_alive: Callable[[], None]) -> None:
+    """Return when every process behind `url`, a receiver's /readyz, knows a webhook. Raises NotReadyError."""
+    deadline = time.monotonic() + timeout_seconds
+    with loopback_client() as client:
+        while True:
+            check_alive()
+            parts = ask_ready(client, url).content.get("parts", ())
+            if parts and all(part["details"].get("webhooks", 0) for part in parts):
+                return
+            if time.monotonic() >= deadline:
+                raise NotReadyError(f"the receiver knew no webhook within {timeout_seconds:.0f} s")
+            time.sleep(_POLL_SECONDS)

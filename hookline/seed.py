@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from infra.postgres import unavailability_translated
 from infra.queries import load_queries
+from management.configuration.records import enqueue_change
+from management.inbound_webhooks.repository import load_webhook
 from schemas.webhooks import WebhookConfig
 
 _QUERIES = load_queries(Path(__file__).parent / "seed.sql")
@@ -29,6 +34,7 @@ _ORDER = (
     "insert_contact",
     "insert_asset",
     "insert_api_key",
+    "insert_webhook",
 )
 _ROWS = (
     *("admin", "technician", "team", "low", "medium", "high", "critical", "board", "new", "in_progress", "waiting"),
@@ -45,9 +51,12 @@ _ROWS = (
         "admin_role",
     ),
 )
+#: Of the demo tenant. A row of it without a configuration is given one by `hookline.demo_webhook`.
+DEMO_WEBHOOK_ID = UUID("7c0f3b52-2b5c-5d0e-9a5b-52d0a6a2f6c1")
 API_KEY_PREFIX = "ixk_"
 API_KEY_SHOWN_CHARACTERS = 8
 _API_KEY_RANDOM_BYTES = 32
+_HOOKLINE = {"type": "system", "id": None, "name": "hookline"}
 
 DEMO_SLUG = "demo"
 DEMO_TENANT_ID = uuid5(_NAMESPACE, "tenant")
@@ -77,6 +86,7 @@ def seed_demo(dsn: str) -> SeededTenant:
     key = API_KEY_PREFIX + secrets.token_urlsafe(_API_KEY_RANDOM_BYTES)
     parameters = ids | {
         "tenant_id": DEMO_TENANT_ID,
+        "webhook": DEMO_WEBHOOK_ID,
         "key_prefix": key[:API_KEY_SHOWN_CHARACTERS],
         "key_hash": hash_api_key(key),
     }
@@ -87,14 +97,35 @@ def seed_demo(dsn: str) -> SeededTenant:
     return SeededTenant(DEMO_TENANT_ID, DEMO_SLUG, ids, key if made else None)
 
 
-def register_webhook(dsn: str, config: WebhookConfig) -> None:
-    """Make or update the webhook's row, which its external ids hang on; `dsn` is the owner's."""
-    parameters = {
-        "tenant_id": config.tenant_id,
-        "webhook_id": config.webhook_id,
-        "slug": config.slug,
-        "name": config.name,
-        "version": config.version,
-    }
+def is_configured(dsn: str) -> bool | None:
+    """Whether the demo webhook is configured; None when it was deleted.
+
+    A row and nothing more is a new webhook, or one of a release that kept the rest elsewhere.
+    """
+    parameters = {"tenant_id": DEMO_TENANT_ID, "webhook_id": DEMO_WEBHOOK_ID}
     with unavailability_translated(), psycopg.connect(dsn) as connection:
-        connection.execute(_QUERIES["register_webhook"].encode(), parameters)
+        row = connection.execute(_QUERIES["find_configuration"].encode(), parameters).fetchone()
+    return None if row is None else bool(row[0])
+
+
+def register_webhook(dsn: str, config: WebhookConfig) -> None:
+    """Write the webhook as it is published: settings, sealed secrets, its version, and that it is to be published.
+
+    What is there already is replaced; `dsn` is the owner's. Raises PostgresUnavailableError.
+    """
+    ids = {"tenant_id": UUID(config.tenant_id), "webhook_id": UUID(config.webhook_id)}
+    with unavailability_translated(), psycopg.connect(dsn, row_factory=dict_row) as connection:
+        connection.execute(_QUERIES["write_webhook"].encode(), ids | _columns(config))
+        for slot, secret in zip(("current", "previous"), config.auth_config.secrets, strict=False):
+            connection.execute(_QUERIES["write_secret"].encode(), ids | secret.model_dump() | {"slot": slot})
+        shown = load_webhook(connection, ids["tenant_id"], ids["webhook_id"]).settings.as_json()
+        version = {"version": config.version, "config": Jsonb(shown), "changed_by": Jsonb(_HOOKLINE)}
+        connection.execute(_QUERIES["write_version"].encode(), ids | version)
+        enqueue_change(connection, ids["tenant_id"], ids["webhook_id"])
+
+
+def _columns(config: WebhookConfig) -> dict[str, Any]:
+    columns = config.model_dump(mode="json", exclude={"tenant_id", "tenant_slug", "webhook_id"})
+    columns["auth_config"] = {n: v for n, v in columns["auth_config"].items() if n not in ("type", "secrets")}
+    columns["handler_config"] = {n: v for n, v in columns["handler_config"].items() if n != "type"}
+    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in columns.items()}

@@ -61,7 +61,37 @@ VALUES (%(tenant_id)s, %(asset)s, %(client)s, 'server', 'srv-01', 'ACME-0001')
 INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id)
 VALUES (%(tenant_id)s, %(api_key)s, 'Demo administrator', %(key_prefix)s, %(key_hash)s, '{*}', %(admin)s)
 
--- name: register_webhook
-INSERT INTO webhooks (tenant_id, id, slug, name, version)
-VALUES (%(tenant_id)s, %(webhook_id)s, %(slug)s, %(name)s, %(version)s)
-ON CONFLICT (tenant_id, id) DO UPDATE SET slug = excluded.slug, name = excluded.name, version = excluded.version
+-- name: insert_webhook
+INSERT INTO webhooks (tenant_id, id, slug, name)
+VALUES (%(tenant_id)s, %(webhook)s, 'rmm-alerts', 'RMM alerts')
+
+-- name: find_configuration
+SELECT auth_config <> '{}' AS configured FROM webhooks WHERE tenant_id = %(tenant_id)s AND id = %(webhook_id)s
+
+-- name: write_webhook
+INSERT INTO webhooks
+    (tenant_id, id, slug, name, version, is_active, auth_type, auth_config, idempotency_source,
+    idempotency_window_seconds, ordering_key, handler_type, handler_config, filters, metadata, validation, priority,
+    rate_limit_per_minute, max_body_bytes)
+VALUES
+    (%(tenant_id)s, %(webhook_id)s, %(slug)s, %(name)s, %(version)s, %(is_active)s, %(auth_type)s, %(auth_config)s,
+    %(idempotency_source)s, %(idempotency_window_seconds)s, %(ordering_key)s, %(handler_type)s, %(handler_config)s,
+    %(filters)s, %(metadata)s, %(validation)s, %(priority)s, %(rate_limit_per_minute)s, %(max_body_bytes)s)
+ON CONFLICT (tenant_id, id) DO UPDATE
+SET slug = excluded.slug, name = excluded.name, version = excluded.version, is_active = excluded.is_active,
+    auth_type = excluded.auth_type, auth_config = excluded.auth_config,
+    idempotency_source = excluded.idempotency_source,
+    idempotency_window_seconds = excluded.idempotency_window_seconds, ordering_key = excluded.ordering_key,
+    handler_type = excluded.handler_type, handler_config = excluded.handler_config, filters = excluded.filters,
+    metadata = excluded.metadata, validation = excluded.validation, priority = excluded.priority,
+    rate_limit_per_minute = excluded.rate_limit_per_minute, max_body_bytes = excluded.max_body_bytes
+
+-- name: write_secret
+INSERT INTO webhook_secrets (tenant_id, webhook_id, slot, sealed, valid_until)
+VALUES (%(tenant_id)s, %(webhook_id)s, %(slot)s, %(sealed)s, to_timestamp(%(valid_until_us)s::float8 / 1000000))
+ON CONFLICT (tenant_id, webhook_id, slot) DO UPDATE SET sealed = excluded.sealed, valid_until = excluded.valid_until
+
+-- name: write_version
+INSERT INTO webhook_versions (tenant_id, webhook_id, version, change, config, changed_by)
+VALUES (%(tenant_id)s, %(webhook_id)s, %(version)s, 'created', %(config)s, %(changed_by)s)
+ON CONFLICT DO NOTHING

@@ -10,15 +10,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from hookline.database import ensure_api_key, ensure_service_login
-from hookline.demo_webhook import ensure_demo_webhook
+from hookline.demo_webhook import SLUG, ensure_demo_webhook
 from hookline.embedded.child import tail
 from hookline.embedded.errors import ChildDidNotStart
 from hookline.embedded.lock import lock_folder
 from hookline.errors import StartInterruptedError, UsageError
-from hookline.readiness import await_ready
+from hookline.readiness import await_ready, await_webhooks
 from hookline.ready_file import ReadyFile
 from hookline.role_process import start_role_process, stop_leftover_roles
-from hookline.seed import register_webhook, seed_demo
+from hookline.seed import seed_demo
 from hookline.services import SERVERS, Services, embedded_services, external_services
 from hookline.stack_folder import StackFolder
 from hookline.stack_ports import HEALTH_PURPOSES, reserve_ports
@@ -30,7 +30,6 @@ from infra.migrations import migrate
 from infra.secretbox import create_master_key_file, load_secret_box
 from infra.settings import ClickHouseSettings, Settings
 from infra.topics import apply_topics
-from schemas.webhooks import WebhookConfig
 
 # Actions are alone because analytics holds the interpreter while it builds rows, and tickets would wait for it.
 PROCESSES: tuple[tuple[str, ...], ...] = (("analytics", "management"), ("actions",), ("processors",), ("ingress",))
@@ -60,7 +59,7 @@ class _Setup:
     owner_dsn: str
     tenant_slug: str
     api_key: str
-    webhook: WebhookConfig
+    has_webhook: bool
 
 
 class Stack:
@@ -136,17 +135,14 @@ class Stack:
             dsn = ensure_service_login(services.owner_dsn, self._folder.database_password_file)
         tenant = seed_demo(services.owner_dsn)
         api_key = ensure_api_key(services.owner_dsn, tenant, self._folder.api_key_file)
-        webhook = ensure_demo_webhook(
-            services.kafka, load_secret_box(settings), tenant_id=tenant.tenant_id, tenant_slug=tenant.slug
-        )
-        register_webhook(services.owner_dsn, webhook)
+        has_webhook = ensure_demo_webhook(services.owner_dsn, services.kafka, load_secret_box(settings), tenant)
         self._say("set-up: topics, tables, tenant demo and webhook rmm-alerts are there")
         updates = {
             "kafka": services.kafka,
             "postgres": settings.postgres.model_copy(update={"dsn": SecretStr(dsn)}),
             "clickhouse": self._clickhouse_settings(),
         }
-        return _Setup(settings.model_copy(update=updates), services.owner_dsn, tenant.slug, api_key, webhook)
+        return _Setup(settings.model_copy(update=updates), services.owner_dsn, tenant.slug, api_key, has_webhook)
 
     def _clickhouse_settings(self) -> ClickHouseSettings:
         given = self._settings.clickhouse
@@ -164,6 +160,9 @@ class Stack:
             self._supervisor.adopt(roles, start, start(), stop_seconds=_STOP_SECONDS)
         self._say("roles: starting")
         await_ready(self._ready_urls(), timeout_seconds=READY_SECONDS_MAX, check_alive=self._require_alive)
+        if setup.has_webhook:  # management publishes it, and the receiver may have read the topic before that
+            url = self._ready_urls()["ingress"]
+            await_webhooks(url, timeout_seconds=READY_SECONDS_MAX, check_alive=self._require_alive)
 
     def _go_on(self) -> None:
         if self._stopping.is_set():
@@ -191,6 +190,8 @@ class Stack:
             "HOOKLINE_INGRESS__SHUTDOWN_TIMEOUT_SECONDS": _INGRESS_DRAIN_SECONDS,
             "HOOKLINE_MANAGEMENT__PORT": str(self._ports["management"]),
         }
+        if "receiver_base_url" not in settings.management.model_fields_set:
+            environment["HOOKLINE_MANAGEMENT__RECEIVER_BASE_URL"] = self._url("ingress")
         if settings.master_key_file is not None:
             environment["HOOKLINE_MASTER_KEY_FILE"] = str(settings.master_key_file)
         return environment
@@ -213,7 +214,7 @@ class Stack:
         ready = ReadyFile(
             ingress_url=self._url("ingress"),
             management_url=self._url("management"),
-            webhook_url=f"{self._url('ingress')}/api/inbound/{setup.tenant_slug}/{setup.webhook.slug}",
+            webhook_url=f"{self._url('ingress')}/api/inbound/{setup.tenant_slug}/{SLUG}",
             kafka_bootstrap=setup.settings.kafka.bootstrap,
             postgres_dsn=setup.owner_dsn,
             clickhouse=clickhouse.dsn.get_secret_value() if clickhouse.dsn else str(clickhouse.path),

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -26,7 +27,8 @@ from infra.transactions import FencedProducer
 from tests.support.analytics import make_topics
 from tests.support.management import make_tenant, management_settings
 from tests.support.relay import Tables, management_process, running_relay
-from tests.support.stack import new_database, stack_folder
+from tests.support.running_stack import new_stack_folder
+from tests.support.stack import new_database
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -201,7 +203,8 @@ def test_it_goes_on_where_it_was_when_the_broker_was_away(postgres: PostgresServ
 
 
 def test_it_goes_on_where_it_was_when_postgres_was_away(kafka: KafkaBroker) -> None:
-    for folder in stack_folder.__wrapped__():  # type: ignore[attr-defined]  # one that Postgres's user may enter
+    folder = new_stack_folder().parent
+    try:
         with start_postgres(folder / "postgres") as server:
             tables = prepared(server.dsn, kafka.bootstrap, folder)
             webhook_id = tables.add("alerts")
@@ -213,6 +216,8 @@ def test_it_goes_on_where_it_was_when_postgres_was_away(kafka: KafkaBroker) -> N
                     tables.change(webhook_id, "after the restart")
                     tables.await_version(webhook_id, 2, timeout_seconds=60)
                     eventually(lambda: relay.health().ready, timeout_seconds=30, what="the relay to be ready again")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_without_the_right_to_relay_it_says_so(tables: Tables) -> None:

@@ -145,6 +145,7 @@ def settings(kafka: KafkaBroker, dsn: str) -> Settings:
         update={
             "postgres": PostgresSettings(dsn=SecretStr(dsn)),
             "management": ManagementSettings(port=0),
+            "master_key": SecretStr(base64.urlsafe_b64encode(bytes(32)).decode()),
             "kafka": KafkaSettings(bootstrap=kafka.bootstrap),
         }
     )
@@ -278,7 +279,8 @@ def test_readiness_and_status_name_what_is_wrong_beside_the_api(api: httpx.Clien
     status = api.get("/status")
     assert status.status_code == 503
     shown = status.json()
-    assert {part["name"]: part["lag_records"] for part in shown["parts"]} == {"management": None, "analytics": 7}
+    lags = {part["name"]: part["lag_records"] for part in shown["parts"]}
+    assert lags == {"management": None, "relay": 0, "analytics": 7}
     groups = {group["group_id"]: group for group in shown["groups"]}
     assert "no member" in groups[settings.processors.group_id]["reasons"][0]
     assert api.get("/healthz").status_code == 200

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import SecretError, SettingsError
-from infra.secretbox import KEY_BYTES, SecretBox, create_master_key_file, load_secret_box, webhook_context
+from infra.secretbox import (
+    KEY_BYTES,
+    MasterKeyFile,
+    SecretBox,
+    create_master_key_file,
+    key_id,
+    key_id_of,
+    load_secret_box,
+    webhook_context,
+)
 from infra.settings import Settings
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
@@ -120,3 +129,55 @@ def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(SettingsError, match="32 bytes"):
         load_secret_box(Settings(master_key_file=path))
+
+
+def _replace(path: Path, *keys: bytes) -> None:
+    MasterKeyFile(path).write(keys)
+
+
+def test_a_key_added_to_the_file_seals_at_once_and_opens_what_others_sealed(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    create_master_key_file(path)
+    [first] = MasterKeyFile(path).read()
+    box, other = (load_secret_box(Settings(master_key_file=path)) for _ in range(2))
+    before = box.seal("before", context=CONTEXT)
+    _replace(path, NEW, first)
+    after = box.seal("after", context=CONTEXT)
+    assert [key_id_of(sealed) for sealed in (before, after)] == [key_id(first), key_id(NEW)]
+    assert other.open(after, context=CONTEXT) == "after"
+    assert other.open(before, context=CONTEXT) == "before"
+
+
+def test_a_key_taken_out_of_the_file_stays_known_until_the_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    create_master_key_file(path)
+    [first] = MasterKeyFile(path).read()
+    box = load_secret_box(Settings(master_key_file=path))
+    before = box.seal("before", context=CONTEXT)
+    _replace(path, NEW)
+    assert key_id_of(box.seal("after", context=CONTEXT)) == key_id(NEW)
+    assert box.open(before, context=CONTEXT) == "before"
+    with pytest.raises(SecretError, match=key_id(first)):
+        load_secret_box(Settings(master_key_file=path)).open(before, context=CONTEXT)
+
+
+@pytest.mark.parametrize("damage", ["", "not-a-key\n"])
+def test_a_file_that_became_unusable_leaves_the_known_keys_in_use(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "key"
+    create_master_key_file(path)
+    box = load_secret_box(Settings(master_key_file=path))
+    path.write_text(damage)
+    assert box.open(box.seal("s", context=CONTEXT), context=CONTEXT) == "s"
+    path.unlink()
+    assert box.open(box.seal("s", context=CONTEXT), context=CONTEXT) == "s"
+
+
+def test_a_replaced_key_file_keeps_its_mode_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    create_master_key_file(path)
+    _replace(path, NEW, OLD)
+    assert MasterKeyFile(path).read() == [NEW, OLD]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["key"]
+    with pytest.raises(SettingsError, match="absent"):
+        _replace(tmp_path / "absent" / "key", NEW)
