@@ -14,9 +14,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from management.access import Requirement
+from management.bodies import SchemaOf
 from schemas.workflows import WorkflowWebhookEnvelope
 
 API_VERSION = "1"
@@ -64,14 +65,11 @@ def build_document(application: FastAPI) -> Json:
     schemas: Json = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _OF_FASTAPI:
         schemas.pop(name, None)
-    _, extra = models_json_schema(
-        [(Error, "serialization"), (WorkflowWebhookEnvelope, "serialization")], ref_template=_REFERENCE
-    )
-    for name, schema in extra["$defs"].items():
-        schemas.setdefault(name, schema)
+    _add_models(schemas, application)
     document["components"]["securitySchemes"] = _security_schemes()
     for route, method, operation in _operations(application, document):
         _complete(operation, route, method)
+        _name_body(operation, route)
     receiver = yaml.safe_load(_RECEIVER.read_text())
     document["paths"] |= receiver["paths"]
     schemas |= receiver["schemas"]
@@ -101,6 +99,30 @@ def _calls(dependant: Dependant) -> Iterator[object]:
     for dependency in dependant.dependencies:
         yield dependency.call
         yield from _calls(dependency)
+
+
+def _add_models(schemas: Json, application: FastAPI) -> None:
+    """Models that FastAPI does not see: of errors, of bodies that a resource checks by itself, of workflows."""
+    inputs = {model for route in routes_of(application) for model in _models_of_body(route)}
+    modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (Error, "serialization"),
+        (WorkflowWebhookEnvelope, "serialization"),
+        *((model, "validation") for model in sorted(inputs, key=lambda model: model.__name__)),
+    ]
+    _, extra = models_json_schema(modes, ref_template=_REFERENCE)
+    for name, schema in extra["$defs"].items():
+        schemas.setdefault(name, schema)
+
+
+def _models_of_body(route: RouteContext) -> Iterator[type[BaseModel]]:
+    for parameter in route.dependant.body_params:
+        yield from (mark.model for mark in parameter.field_info.metadata if isinstance(mark, SchemaOf))
+
+
+def _name_body(operation: Json, route: RouteContext) -> None:
+    for model in _models_of_body(route):
+        for content in operation["requestBody"]["content"].values():
+            content["schema"] = {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
 def _operations(application: FastAPI, document: Json) -> Iterator[tuple[RouteContext, str, Json]]:

@@ -18,6 +18,7 @@ CHECKS: dict[str, list[str]] = {
     "sizes": [sys.executable, "tools/check_sizes.py"],
     "lock files": [sys.executable, "tools/check_lock.py"],
     "migrations": [sys.executable, "tools/check_migrations.py"],
+    "openapi": [sys.executable, "tools/write_openapi.py", "--check"],
     "topics": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_topics.py"],
 }
 
