@@ -51,7 +51,12 @@ class HttpServer:
             raise SettingsError(f"cannot listen on {self._host}:{self._asked_port}: {error.strerror}") from error
         self._socket = listener
         config = uvicorn.Config(
-            self._application, log_config=None, access_log=False, lifespan="off", server_header=False
+            self._application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,  # the application knows which proxies to believe
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -30,6 +30,7 @@ from tests.support.wait import eventually
 
 API = "/api/v1"
 _READY_SECONDS_MAX = 60.0
+_CHEAP_PASSWORDS = {"password_memory_kibibytes": 64, "password_iterations": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,19 @@ def _insert_key(dsn: str, tenant_id: UUID, permissions: Sequence[str], user_id: 
 
 
 def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **management: Any) -> Settings:
-    """Settings of a role on any free port. A hash of a password costs next to nothing, which is for tests alone."""
+    """Settings of a role on any free port, which believes this machine's X-Forwarded-For.
+
+    A hash of a password costs next to nothing, which is for tests alone.
+    """
     create_master_key_file(master_key_file)
     return Settings(
         kafka=KafkaSettings(bootstrap=bootstrap),
         postgres=PostgresSettings(dsn=SecretStr(dsn), pool_connections_max=10),
         clickhouse=ClickHouseSettings(path=Path("/unused")),
         master_key_file=master_key_file,
-        management=ManagementSettings.model_validate({"port": 0, **management}),
+        management=ManagementSettings.model_validate(
+            {**_CHEAP_PASSWORDS, "port": 0, "trusted_proxies": ["127.0.0.1"], **management}
+        ),
     )
 
 

@@ -1,0 +1,1 @@
+"""Roles: sets of permissions that users have, and which permissions there are."""

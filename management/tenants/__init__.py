@@ -1,0 +1,1 @@
+"""Tenants: what the caller's own tenant is called and entitled to."""

@@ -1,0 +1,1 @@
+"""Users: people of a tenant, their roles and passwords."""
