@@ -11,7 +11,7 @@ from infra.actions.errors import ActionRegistryError
 from schemas.actions import ActionDefinition
 
 ENTRY_POINT_GROUP = "hookline.actions"
-REQUIRED_ACTIONS = frozenset({"createTicket"})
+REQUIRED_ACTIONS = frozenset({"createTicket", "upsertAssetByExternalId"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from sinks.actions.execution import Outcome
-from tests.support.actions import TRACE_ID, ActionBase, add, refusal_of, ticket_of
+from tests.support.actions import TRACE_ID, ActionBase, add, add_mapping, refusal_of, ticket_of
 
 OTHER_TENANT = UUID("0190b0a4-0000-7000-8000-0000000000ff")
 
@@ -14,15 +14,6 @@ OTHER_TENANT = UUID("0190b0a4-0000-7000-8000-0000000000ff")
 @pytest.fixture
 def base(database_dsn: str) -> ActionBase:
     return ActionBase.prepare(database_dsn)
-
-
-def add_mapping(base: ActionBase, entity_type: str, external_id: str, entity_id: UUID, realm_id: str = "") -> None:
-    base.write(
-        "INSERT INTO external_entity_mappings "
-        "(tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id, realm_id) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        [base.tenant.tenant_id, uuid4(), base.webhook_id, entity_type, external_id, entity_id, realm_id],
-    )
 
 
 def test_title_and_client_give_a_ticket_with_the_defaults_and_one_event(base: ActionBase) -> None:

@@ -13,6 +13,7 @@ from tests.support.actions import ActionBase
 
 SECURED_TABLES = (
     *("tenants", "users", "teams", "api_keys", "webhooks", "clients", "client_locations", "contacts", "assets"),
+    "asset_rmm_details",
     *("boards", "ticket_statuses", "ticket_priorities", "ticket_categories", "tickets", "ticket_assets"),
     *("external_entity_mappings", "applied_commands", "outbox"),
     *("roles", "user_roles", "sessions", "sign_in_failures", "api_rate_buckets"),

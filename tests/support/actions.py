@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from hookline.seed import SeededTenant, register_webhook, seed_demo
-from infra.actions.registry import ActionRegistry, load_actions
+from infra.actions.registry import ENTRY_POINT_GROUP, ActionRegistry, load_actions
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.migrations import migrate
@@ -36,7 +36,9 @@ ATTEMPTS_MAX = 3
 
 def builtin_registry() -> ActionRegistry:
     """The built-in actions, whether or not the project is installed."""
-    return load_actions((EntryPoint("tickets", "sinks.actions.tickets:ACTIONS", "hookline.actions"),))
+    return load_actions(
+        tuple(EntryPoint(name, f"sinks.actions.{name}:ACTIONS", ENTRY_POINT_GROUP) for name in ("assets", "tickets"))
+    )
 
 
 def webhook_config(tenant_id: UUID | str, webhook_id: UUID | str, slug: str) -> WebhookConfig:
@@ -146,6 +148,16 @@ def add(base: ActionBase, table: str, **columns: Any) -> UUID:
     row_id = columns["id"]
     assert isinstance(row_id, UUID)
     return row_id
+
+
+def add_mapping(base: ActionBase, entity_type: str, external_id: str, entity_id: UUID, realm_id: str = "") -> None:
+    """Map an external id of the webhook to an entity of the demo tenant."""
+    base.write(
+        "INSERT INTO external_entity_mappings "
+        "(tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id, realm_id) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        [base.tenant.tenant_id, uuid4(), base.webhook_id, entity_type, external_id, entity_id, realm_id],
+    )
 
 
 def main() -> None:

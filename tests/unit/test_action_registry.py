@@ -15,6 +15,7 @@ from infra.actions.errors import ActionRegistryError
 from infra.actions.registry import ENTRY_POINT_GROUP, load_actions
 from infra.merge_patch import merge_patch
 from schemas.actions import ActionContext, ActionDefinition, ActionOption, ActionResult, FieldType, TargetField
+from sinks.actions.assets import UPSERT_ASSET
 from sinks.actions.command import parse_command
 from sinks.actions.errors import MalformedRecordError
 from sinks.actions.ordering import sets_in_order
@@ -52,6 +53,7 @@ EXTRA = ActionDefinition(
     target_fields=(TargetField(name="tone", type=FieldType.STRING, description="Tone"),),
     handle=handle,
 )
+BUILT_IN = (CREATE_TICKET, UPSERT_ASSET)
 
 
 def point(package: str, offered: object, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
@@ -65,13 +67,13 @@ def point(package: str, offered: object, monkeypatch: pytest.MonkeyPatch) -> Ent
 
 def test_the_built_in_actions_load_and_are_sound() -> None:
     registry = builtin_registry()
-    assert list(registry) == ["createTicket"]
+    assert list(registry) == ["upsertAssetByExternalId", "createTicket"]
     assert registry["createTicket"].definition is CREATE_TICKET
 
 
 def test_another_package_adds_an_action_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = load_actions((point("tickets", (CREATE_TICKET,), monkeypatch), point("bells", EXTRA, monkeypatch)))
-    assert list(registry) == ["ringBell", "createTicket"]
+    registry = load_actions((point("hookline", BUILT_IN, monkeypatch), point("bells", EXTRA, monkeypatch)))
+    assert list(registry) == ["upsertAssetByExternalId", "ringBell", "createTicket"]
     assert registry["ringBell"].package == "bells"
 
 
@@ -100,6 +102,7 @@ def test_all_faults_stand_in_one_message(monkeypatch: pytest.MonkeyPatch) -> Non
         "odd-package is neither",
         "no_such_module_anywhere",
         "built-in action 'createTicket' is missing",
+        "built-in action 'upsertAssetByExternalId' is missing",
     ):
         assert part in message
 
@@ -122,7 +125,7 @@ def test_options_are_checked_and_defaults_filled_in() -> None:
 def test_a_default_outside_its_values_is_a_bad_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = replace(EXTRA, options=(ActionOption(name="mode", enum_values=("a",), default="b"),))
     with pytest.raises(ActionRegistryError, match="option mode: default 'b'"):
-        load_actions((point("tickets", (CREATE_TICKET, bad), monkeypatch),))
+        load_actions((point("hookline", (*BUILT_IN, bad), monkeypatch),))
 
 
 def request(**members: Any) -> bytes:

@@ -1,0 +1,102 @@
+"""Upserts of one asset that meet: however they interleave, one asset comes of it and none of them fails."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from infra.actions.core.coercion import compile_coercer
+from infra.actions.registry import ActionRegistry, RegisteredAction
+from schemas.actions import ActionResult, Transaction
+from sinks.actions.assets import UPSERT_ASSET
+from sinks.actions.assets.matching import QUERIES
+from tests.support.actions import ActionBase
+from tests.support.assets import asset_request, mappings, upsert
+
+DEVICE = {"device_id": "9", "provider": "acme-rmm"}
+
+
+@pytest.fixture
+def base(database_dsn: str) -> ActionBase:
+    return ActionBase.prepare(database_dsn)
+
+
+@pytest.mark.parametrize("snapshot", [None, DEVICE, {"device_id": "9"}])
+def test_fifty_parallel_upserts_of_one_id_make_one_asset(base: ActionBase, snapshot: dict[str, Any] | None) -> None:
+    fields: dict[str, Any] = {"asset_tag": "T-1"} | ({} if snapshot is None else {"rmm_snapshot": snapshot})
+    requests = [asset_request(base, fields | {"location": f"Rack {number}"}) for number in range(50)]
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = [outcome for batch in threads.map(base.run, requests) for outcome in batch]
+    assert {outcome.status for outcome in outcomes} == {"dispatched"}
+    assert len({outcome.body["entity_id"] for outcome in outcomes}) == 1
+    assert sum(outcome.body["created"] for outcome in outcomes) == 1
+    assert base.count("assets") == 2  # with the demo's own
+    assert len(mappings(base)) == 1
+
+
+def test_two_webhooks_that_tell_of_one_device_at_once_share_its_asset(base: ActionBase) -> None:
+    webhooks = [uuid4() for _ in range(8)]
+    for webhook_id in webhooks:
+        base.register(webhook_id)
+    requests = [
+        asset_request(base, {"external_id": str(index), "rmm_snapshot": DEVICE}, webhook_id=str(webhook_id))
+        for index, webhook_id in enumerate(webhooks)
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = [outcome for batch in threads.map(base.run, requests) for outcome in batch]
+    assert {outcome.status for outcome in outcomes} == {"dispatched"}
+    assert len({outcome.body["entity_id"] for outcome in outcomes}) == 1
+    assert len(mappings(base)) == 8
+
+
+@dataclass
+class Interrupted:
+    """A transaction in which others get a word once, between the first look at the mappings and what follows."""
+
+    inner: Transaction
+    meanwhile: Callable[[], object]
+    is_over: bool = False
+
+    def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows as they were before the others wrote."""
+        found = self.inner.rows(sql, parameters)
+        if sql == QUERIES["lock_mappings"] and not self.is_over:
+            self.is_over = True
+            self.meanwhile()
+        return found
+
+    def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
+        """As it is."""
+        return self.inner.execute(sql, parameters)
+
+
+@pytest.mark.parametrize("option", ["fail", "link"])
+@pytest.mark.parametrize(
+    ("fields", "is_known_elsewhere"),
+    [({}, False), ({"asset_tag": "T-1"}, False), ({"rmm_snapshot": DEVICE}, False), ({"rmm_snapshot": DEVICE}, True)],
+)
+def test_an_id_that_is_mapped_between_look_and_write_is_found_in_the_next_try(
+    base: ActionBase, fields: dict[str, Any], option: str, is_known_elsewhere: bool
+) -> None:
+    other = uuid4()
+    base.register(other)
+    members: dict[str, Any] = {"options": {"on_duplicate": option}}
+    if is_known_elsewhere:
+        upsert(base, fields, webhook_id=str(other))
+    runs: list[int] = []
+
+    def handle(context: Any, values: Mapping[str, Any]) -> ActionResult:
+        if not runs:
+            context.tx = Interrupted(context.tx, lambda: upsert(base, fields, **members))
+        runs.append(1)
+        return UPSERT_ASSET.handle(context, values)
+
+    definition = replace(UPSERT_ASSET, handle=handle)
+    registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
+    (outcome,) = base.run(asset_request(base, fields, **members), registry=registry)
+    assert (outcome.status, outcome.body.get("created")) == ("dispatched", False), outcome.body
+    assert {row["entity_id"] for row in mappings(base)} == {UUID(outcome.body["entity_id"])}
+    assert base.count("assets") == 2  # with the demo's own
