@@ -4,13 +4,10 @@ import os
 import random
 import shutil
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,6 +15,7 @@ from pydantic import SecretStr
 
 from hookline.embedded.kafka import KafkaBroker, start_kafka
 from hookline.embedded.postgres import PostgresServer, start_postgres
+from infra.compacted import read_to_end
 from infra.errors import KafkaUnavailableError
 from infra.kafka import PolledProducer
 from infra.migrations import migrate
@@ -26,7 +24,7 @@ from infra.topics import CONFIGURATION
 from infra.transactions import FencedProducer
 from tests.support.analytics import make_topics
 from tests.support.management import make_tenant, management_settings
-from tests.support.relay import Tables, management_process, running_relay
+from tests.support.relay import ChangeLoad, Tables, management_process, running_relay
 from tests.support.running_stack import new_stack_folder
 from tests.support.stack import new_database
 from tests.support.wait import eventually
@@ -34,7 +32,6 @@ from tests.support.wait import eventually
 pytestmark = pytest.mark.timeout(600)
 
 _KILLS = 10
-_LOADERS = 2
 _WEBHOOKS = 12
 
 
@@ -50,6 +47,11 @@ def prepared(dsn: str, bootstrap: str, folder: Path) -> Tables:
     settings = management_settings(bootstrap, dsn, folder / "master.key")
     make_topics(settings)
     return Tables(settings, make_tenant(dsn, f"relay-{uuid.uuid4().hex[:8]}"))
+
+
+def values_of(tables: Tables, key: bytes) -> list[bytes | None]:
+    messages = read_to_end(tables.settings.kafka, CONFIGURATION, client_id="relay-tests")
+    return [message.value() for message in messages if message.key() == key]
 
 
 def test_a_change_is_published_as_it_was_committed_and_its_row_is_gone(tables: Tables) -> None:
@@ -133,11 +135,13 @@ def test_what_the_topic_lacks_or_has_too_much_is_put_right_at_the_beginning_of_a
     tables.write_by_hand(
         producer, unknown, foreign.model_copy(update={"webhook_id": str(unknown)}).model_dump_json().encode()
     )
+    producer.produce(CONFIGURATION, key=b"no/webhook", value=b"{}")
     assert producer.close(10) == 0
     before = len(tables.published())
     with running_relay(tables.settings):
         assert tables.in_force() == {**records, unknown: None}
         after = tables.published()[before:]
+        assert values_of(tables, b"no/webhook")[-1] is None
     assert {entry.webhook_id for entry in after} == {lost, changed, unknown}, "what agreed was left alone"
 
 
@@ -233,41 +237,6 @@ def test_without_the_right_to_relay_it_says_so(tables: Tables) -> None:
     with running_relay(tables.settings.model_copy(update={"postgres": postgres}), await_ready=False) as relay:
         reasons = eventually(lambda: relay.health().reasons, timeout_seconds=30, what="a reason")
         eventually(lambda: "hookline_relay" in str(relay.health().reasons), timeout_seconds=30, what=f"not {reasons}")
-
-
-@dataclass
-class ChangeLoad:
-    """Changes webhooks as fast as it goes, one transaction in five rolled back, and keeps what was committed."""
-
-    tables: Tables
-    seed: int
-    committed: dict[UUID, dict[int, str]] = field(default_factory=dict)
-    rolled_back: int = 0
-    _stopping: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self) -> None:
-        self.committed = {webhook_id: {} for webhook_id in self.tables.webhook_ids}
-        for share in range(_LOADERS):
-            thread = threading.Thread(target=self._change, args=(share,))
-            self._threads.append(thread)
-            thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _change(self, share: int) -> None:
-        randomness = random.Random(f"{self.seed}/{share}")
-        own = self.tables.webhook_ids[share::_LOADERS]
-        while not self._stopping.is_set():
-            webhook_id, name = randomness.choice(own), uuid.uuid4().hex
-            if randomness.random() < 0.2:
-                self.tables.change(webhook_id, name, commit=False)
-                self.rolled_back += 1
-            else:
-                self.committed[webhook_id][self.tables.change(webhook_id, name)] = name
 
 
 def test_ten_kills_under_change_load_lose_no_committed_change_and_publish_no_other(

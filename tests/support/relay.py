@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +35,7 @@ from tests.support.wait import eventually
 ROOT = Path(__file__).resolve().parents[2]
 SEALED = "v1.000000000000.bm90IGEgc2VjcmV0"
 READY_SECONDS = 60.0
+_LOADERS = 2
 
 _INSERT = (
     "INSERT INTO webhooks (tenant_id, id, slug, name, is_active, auth_config) "
@@ -126,6 +129,41 @@ class Tables:
         """A record that no relay wrote."""
         key = webhook_key(str(self.tenant.id), str(webhook_id)).encode()
         producer.produce(CONFIGURATION, key=key, value=value)
+
+
+@dataclass
+class ChangeLoad:
+    """Changes webhooks as fast as it goes, one transaction in five rolled back, and keeps what was committed."""
+
+    tables: Tables
+    seed: int
+    committed: dict[UUID, dict[int, str]] = field(default_factory=dict)
+    rolled_back: int = 0
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.committed = {webhook_id: {} for webhook_id in self.tables.webhook_ids}
+        for share in range(_LOADERS):
+            thread = threading.Thread(target=self._change, args=(share,))
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _change(self, share: int) -> None:
+        randomness = random.Random(f"{self.seed}/{share}")
+        own = self.tables.webhook_ids[share::_LOADERS]
+        while not self._stopping.is_set():
+            webhook_id, name = randomness.choice(own), uuid.uuid4().hex
+            if randomness.random() < 0.2:
+                self.tables.change(webhook_id, name, commit=False)
+                self.rolled_back += 1
+            else:
+                self.committed[webhook_id][self.tables.change(webhook_id, name)] = name
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def test_every_command_explains_itself_with_examples_and_exit_codes(command: Cli
 
 def test_help_lists_every_command(command: CliRunner) -> None:
     result = command.invoke(app, ["--help"])
-    assert all(f" {name} " in result.stdout for name in (*COMMANDS, "topics"))
+    assert all(f" {name} " in result.stdout for name in (*COMMANDS, "topics", "keys"))
 
 
 @pytest.mark.parametrize(
