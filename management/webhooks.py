@@ -1,5 +1,7 @@
 """Everything about inbound webhooks as they are configured, put together: settings, secrets, versions."""
 
+import time
+
 from fastapi import APIRouter
 
 from infra.actions.registry import ActionRegistry
@@ -9,6 +11,7 @@ from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from management.access import Access
 from management.inbound_webhooks.activity import WebhookActivity
+from management.inbound_webhooks.activity_reader import ActivityReader
 from management.inbound_webhooks.endpoints import inbound_webhook_routes
 from management.inbound_webhooks.service import InboundWebhookService
 from management.inbound_webhooks.showing import Showing
@@ -27,7 +30,8 @@ def webhook_routes(
     rules = SettingsRules(registry, settings.processors)
     writer = WebhookWriter(rules, load_secret_box(settings))
     showing = Showing(settings.management.receiver_base_url)
-    webhooks = InboundWebhookService(pool, WebhookActivity(clickhouse), rules, writer, showing)
+    activity = ActivityReader(WebhookActivity(clickhouse), time.monotonic)
+    webhooks = InboundWebhookService(pool, activity, rules, writer, showing)
     return [
         inbound_webhook_routes(webhooks, access),
         webhook_secret_routes(WebhookSecretService(pool, writer), access),

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 from infra.clock import now_us
-from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError
 from infra.ids import uuid7_text
-from infra.log import get_logger
 from infra.postgres import Pool, tenant_transaction
 from management.access import Actor
 from management.errors import ConflictError, PreconditionFailedError
-from management.inbound_webhooks.activity import Activity, WebhookActivity
+from management.inbound_webhooks.activity_reader import ActivityReader
 from management.inbound_webhooks.documents import Document, of_creation, of_patch, of_replacement
 from management.inbound_webhooks.repository import list_webhooks, load_to_change, load_to_delete, load_webhook
 from management.inbound_webhooks.rules.problems import Problems
@@ -30,14 +28,13 @@ from management.paging import Page, PageMeta
 from management.preconditions import etag_of, require_version
 
 ToDocument = Callable[[Json, InboundWebhookSettings, Problems], Document]
-_log = get_logger(__name__)
 
 
 class InboundWebhookService:
     """A tenant sees and changes its own. Raises PostgresUnavailableError while Postgres is away."""
 
     def __init__(
-        self, pool: Pool, activity: WebhookActivity, rules: SettingsRules, writer: WebhookWriter, showing: Showing
+        self, pool: Pool, activity: ActivityReader, rules: SettingsRules, writer: WebhookWriter, showing: Showing
     ) -> None:
         self._pool = pool
         self._activity = activity
@@ -49,7 +46,7 @@ class InboundWebhookService:
         """A page, without samples."""
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
             webhooks, total = list_webhooks(connection, actor.tenant_id, wanted)
-        activity = self._read_activity(actor.tenant_id, [webhook.id for webhook in webhooks])
+        activity = self._activity.read(actor.tenant_id, [webhook.id for webhook in webhooks])
         shown = [self._showing.in_list(webhook, activity.get(webhook.id), actor) for webhook in webhooks]
         return Page(data=shown, meta=PageMeta(page=wanted.page, per_page=wanted.per_page, total=total))
 
@@ -95,7 +92,7 @@ class InboundWebhookService:
     def show(self, actor: Actor, written: Written) -> InboundWebhookSaved:
         """The answer to a change, or to a question."""
         webhook = written.webhook
-        activity = self._read_activity(webhook.tenant_id, [webhook.id]).get(webhook.id)
+        activity = self._activity.read(webhook.tenant_id, [webhook.id]).get(webhook.id)
         warnings = self._rules.warnings(webhook.settings, webhook.sample_text)
         return self._showing.alone(webhook, activity, actor, warnings=warnings, secret=written.secret)
 
@@ -110,14 +107,6 @@ class InboundWebhookService:
             document = to_document(body, stored.settings, problems)
             written = self._writer.change(connection, stored, document, problems, actor=actor)
         return self.show(actor, written)
-
-    def _read_activity(self, tenant_id: UUID, webhook_ids: list[UUID]) -> dict[UUID, Activity]:
-        """Nothing while the log is away: what is configured can be shown and changed without it."""
-        try:
-            return self._activity.read(tenant_id, webhook_ids)
-        except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
-            _log.warning("management.activity.unavailable", reason=str(error))
-            return {}
 
 
 def _require_same_version(given: object, stored: StoredWebhook, problems: Problems) -> None:

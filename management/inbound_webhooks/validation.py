@@ -119,13 +119,13 @@ def _check_namespace(lookups: _Lookups, members: Json, problems: Problems) -> No
     if target == lookups.webhook_id:
         problems.add(_NAMESPACE_PATH, "external_ids_of names this webhook itself; leave it out")
     elif not exists:
-        problems.add(_NAMESPACE_PATH, f"no webhook {target}")
+        problems.add(_NAMESPACE_PATH, f"external_ids_of: no webhook {target}")
     elif further is not None:
-        problems.add(_NAMESPACE_PATH, f"webhook {target} uses the external ids of {further}: name that one")
+        problems.add(_NAMESPACE_PATH, f"external_ids_of: webhook {target} uses the external ids of {further}: name that one")
     else:
         leaning = webhooks_that_name(lookups.connection, lookups.tenant_id, lookups.webhook_id)
         if leaning:
-            message = f"the external ids of this webhook are used by {', '.join(leaning)}, so it must keep its own"
+            message = f"external_ids_of: {', '.join(leaning)} use this webhook's external ids, so it keeps its own"
             problems.add(_NAMESPACE_PATH, message)
 
 
@@ -137,7 +137,7 @@ def _find_event_type(lookups: _Lookups, validation: Any, problems: Problems) -> 
     if found is not None:
         return found
     if version is not None and find_schema(lookups.connection, lookups.tenant_id, name, None) is not None:
-        problems.add("validation.event_version", f"event type {name} has no version {version}")
+        problems.add("validation.event_version", f"event_version: event type {name} has no version {version}")
     else:
-        problems.add("validation.event_type", f"no event type {name!r}")
+        problems.add("validation.event_type", f"event_type: there is none called {name!r}")
     return None

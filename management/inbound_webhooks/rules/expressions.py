@@ -64,7 +64,8 @@ class ExpressionRules:
             compile_filters(filters, engine=self._engine, limits=self._limits)
         except FilterError as error:
             for within, message in error.problems:
-                problems.add(joined(path, within), message)
+                where = joined(path, within)
+                problems.add(where, f"{where}: {message}")
 
     def constant(self, source: str) -> Any:
         """The value of an expression that reads nothing; NoValue() where it gives none.

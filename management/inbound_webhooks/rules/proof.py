@@ -50,7 +50,7 @@ def check_proof(auth_type: str, config: Any, problems: Problems) -> None:
             try:
                 parse_networks([text])
             except ValueError as error:
-                problems.add(path, str(error))
+                problems.add(path, f"ip_cidrs: {error}")
 
 
 def check_secret(path: str, member: str, secret: Any, problems: Problems) -> str | None:

@@ -1,0 +1,72 @@
+"""Inbound webhooks as a caller of the management API makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.support.management import ManagementBase
+
+WEBHOOKS = "/inbound-webhooks"
+Json = dict[str, Any]
+
+
+def webhook_body(slug: str, /, **members: Any) -> Json:
+    """The least that makes a webhook, with `members` over it."""
+    return {
+        "name": slug.replace("-", " ").title(),
+        "slug": slug,
+        "auth_type": "hmac_sha256",
+        "auth_config": {"signature_header": "X-Signature"},
+        "handler_type": "direct_action",
+        "handler_config": {
+            "action": "createTicket",
+            "field_mapping": {"title": "alert.title", "client_id": "alert.client"},
+        },
+        **members,
+    }
+
+
+def create_webhook(base: ManagementBase, slug: str, **members: Any) -> Json:
+    """The answer to its creation, which has to succeed."""
+    answer = base.call("POST", WEBHOOKS, json=webhook_body(slug, **members))
+    assert answer.status_code == 201, answer.text
+    created: Json = answer.json()
+    return created
+
+
+def get_webhook(base: ManagementBase, webhook_id: str) -> Json:
+    """As it is shown now."""
+    answer = base.call("GET", f"{WEBHOOKS}/{webhook_id}")
+    assert answer.status_code == 200, answer.text
+    shown: Json = answer.json()
+    return shown
+
+
+def problems_of(answer: Any) -> dict[str, str]:
+    """Messages by path of a 400."""
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert error["code"] == "validation_error"
+    return {detail["path"]: detail["message"] for detail in error["details"]}
+
+
+def add_ticket_entities(base: ManagementBase, tenant_id: UUID) -> None:
+    """Clients Acme Ltd (active) and Gone Ltd (not), priorities High and Critical, two boards with a status New each."""
+    base.write(
+        "INSERT INTO clients (tenant_id, id, name, is_inactive) VALUES (%s, %s, 'Acme Ltd', false), "
+        "(%s, %s, 'Gone Ltd', true)",
+        (tenant_id, uuid4(), tenant_id, uuid4()),
+    )
+    for name, level in (("High", 1), ("Critical", 2)):
+        base.write(
+            "INSERT INTO ticket_priorities (tenant_id, id, name, level) VALUES (%s, %s, %s, %s)",
+            (tenant_id, uuid4(), name, level),
+        )
+    for name in ("Service Desk", "Projects"):
+        board_id = uuid4()
+        base.write("INSERT INTO boards (tenant_id, id, name) VALUES (%s, %s, %s)", (tenant_id, board_id, name))
+        base.write(
+            "INSERT INTO ticket_statuses (tenant_id, id, board_id, name, position) VALUES (%s, %s, %s, 'New', 1)",
+            (tenant_id, uuid4(), board_id),
+        )
