@@ -10,17 +10,8 @@ from infra.jsonata import ENGINES, Limits
 from infra.requests.mapping import FieldMapping
 from sinks.actions.assets import UPSERT_ASSET
 from tests.support.actions import ActionBase, add_mapping, refusal_of
-from tests.support.assets import ACTION, asset_of, mappings, take_event_types
+from tests.support.assets import ACTION, asset_of, documented, mappings, take_event_types
 
-#: The mapping of the documented RMM example, to the letter.
-DOCUMENTED_MAPPING = {
-    "external_id": "device.id",
-    "client_external_id": "organization.id",
-    "asset_type": "'workstation'",
-    "name": "device.hostname",
-    "status": "device.status",
-    "rmm_snapshot": "$",
-}
 DOCUMENTED_BODY = {
     "event": {"id": "evt-1", "type": "device.updated"},
     "device": {"id": 8812, "hostname": "FRONTDESK-07", "status": "online"},
@@ -36,7 +27,9 @@ def base(database_dsn: str) -> ActionBase:
 
 def documented_fields(engine: str) -> dict[str, Any]:
     """The documented mapping over a plausible body, coerced as processors do."""
-    mapping = FieldMapping(DOCUMENTED_MAPPING, engine=engine, limits=PATIENT)
+    handler = orjson.loads(documented("json"))["handler_config"]
+    assert handler["action"] == ACTION
+    mapping = FieldMapping(handler["field_mapping"], engine=engine, limits=PATIENT)
     mapped = orjson.loads(mapping.evaluate(orjson.dumps(DOCUMENTED_BODY).decode(), None, now_ms=0, seed=0))
     coerced = compile_coercer(UPSERT_ASSET).coerce(mapped)
     assert coerced.problems == []

@@ -21,6 +21,7 @@ from tests.support.assets import (
     FULL_SNAPSHOT,
     asset_of,
     details_of,
+    documented,
     mappings,
     take_event_types,
     take_events,
@@ -28,17 +29,6 @@ from tests.support.assets import (
     upsert,
     without_times,
 )
-
-#: How a raw payload becomes a snapshot, as the documentation shows it.
-SNAPSHOT_EXPRESSION = """
-{"provider": "acme-rmm", "device_id": $string(device.id), "scope_id": $string(organization.id),
- "hostname": device.hostname,
- "type": $lookup({"WIN_SERVER": "server", "WIN_DESKTOP": "workstation"}, device.class),
- "last_seen_at": $fromMillis(device.seen * 1000),
- "lifecycle": device.removed ? "deleted" : device.online ? "active" : "offline",
- "disks": device.volumes.{"name": name, "total_bytes": capacity, "free_bytes": free}[],
- "extension": {"tags": device.tags}}
-"""
 
 
 @pytest.fixture
@@ -282,7 +272,7 @@ def test_a_source_without_mapped_fields_is_ingested_by_its_device_id(base: Actio
 
 def test_a_raw_payload_becomes_a_snapshot_by_the_documented_expression(base: ActionBase) -> None:
     limits = Limits(timeout_seconds=10.0, depth_max=200, result_bytes_max=1_048_576)
-    mapping = {"external_id": "device.id", "client_id": "'Acme Ltd'", "rmm_snapshot": SNAPSHOT_EXPRESSION}
+    mapping = {"external_id": "device.id", "client_id": "'Acme Ltd'", "rmm_snapshot": documented("jsonata")}
     payload = {
         "device": {
             **{"id": 8812, "hostname": "FRONTDESK-07", "class": "WIN_DESKTOP", "seen": 1_772_359_200, "online": True},

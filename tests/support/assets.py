@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -12,6 +14,7 @@ from sinks.actions.execution import Outcome
 from tests.support.actions import ActionBase
 
 ACTION = "upsertAssetByExternalId"
+PAGE = Path(__file__).parents[2] / "docs" / "actions.md"
 
 #: A device snapshot with every member.
 FULL_SNAPSHOT: dict[str, Any] = {
@@ -40,6 +43,12 @@ FULL_SNAPSHOT: dict[str, Any] = {
     "software": [{"name": "Mail", "version": "1.2", "publisher": "Acme", "installed_at": "2025-01-01T00:00:00Z"}],
     "extension": {"tags": ["a"], "site": {"floor": 2}},
 }
+
+
+def documented(language: str) -> str:
+    """The example in `language` on the page of actions."""
+    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    return str(block)
 
 
 def asset_request(base: ActionBase, fields: Mapping[str, Any], **members: Any) -> dict[str, Any]:
