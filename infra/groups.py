@@ -46,8 +46,9 @@ def member_count(admin: AdminClient, group_id: str, *, timeout_seconds: float) -
         [future] = admin.describe_consumer_groups([group_id], request_timeout=timeout_seconds).values()
         return len(future.result(timeout_seconds + 1).members)
     except KafkaException as error:
-        if error.args[0].name() == "GROUP_ID_NOT_FOUND":
+        cause = error.args[0].name()
+        if cause == "GROUP_ID_NOT_FOUND":
             return 0
-        raise KafkaUnavailableError(f"describe group: {error.args[0].str()}") from error
+        raise KafkaUnavailableError(f"describe group: {cause}") from error
     except FutureTimeoutError as error:
         raise KafkaUnavailableError("describe group: no answer in time") from error

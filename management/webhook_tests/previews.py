@@ -8,6 +8,7 @@ from infra.actions.core.coercion import Coerced
 from infra.actions.registry import ActionRegistry
 from infra.jsonata import InputError, JsonataError, Limits, compile_expression, paths_read
 from infra.requests.body import as_json_text
+from infra.requests.checks import PATH_PREFIX, join_path
 from infra.requests.errors import FilterError, RecordRefusedError
 from infra.requests.filters import StoppedBy, compile_filters
 from infra.requests.plan import PlannedRequest, compile_plan, loads_json, request_bindings
@@ -23,7 +24,7 @@ from management.webhook_tests.schemas import (
     MappingPreview,
 )
 from management.webhook_tests.schemas import StoppedBy as ShownStop
-from schemas.actions import PATH_PREFIX
+from schemas.actions import PATH_PREFIX as MAPPING_PREFIX
 from schemas.webhooks import ActionHandler, WebhookConfig
 
 
@@ -85,7 +86,7 @@ class Previewer:
                 loads_json(_text_of(trial)), bindings["headers"], now_ms=now_ms, seed=seed, bindings=bindings
             )
         except FilterError as error:
-            problems = [Problem(f"filters.{path}".rstrip("."), message) for path, message in error.problems]
+            problems = [Problem(join_path(PATH_PREFIX, path), message) for path, message in error.problems]
             raise ValidationFailedError(problems) from error
         except RecordRefusedError as refusal:
             raise ValidationFailedError([Problem(refusal.path or "body", refusal.message)]) from refusal
@@ -141,7 +142,7 @@ def _preview(fields: Mapping[str, _Field], coerced: Coerced, known: AbstractSet[
             problems.append(FoundProblem(path=problem.path, message=problem.message))
     for name, found in fields.items():
         if name not in known and not found.present:
-            problems.append(FoundProblem(path=f"{PATH_PREFIX}{name}", message=f"{name} is not a field of the action"))
+            problems.append(FoundProblem(path=f"{MAPPING_PREFIX}{name}", message=f"{name} is not a field of the action"))
     shown = {
         name: FieldPreview(
             value=found.value,
@@ -164,7 +165,7 @@ def _problems(refusal: RecordRefusedError | None) -> list[FoundProblem]:
 
 
 def _shown(stopped_by: StoppedBy | None) -> ShownStop | None:
-    return None if stopped_by is None else ShownStop(path=stopped_by.path, rule=stopped_by.rule)
+    return None if stopped_by is None else ShownStop(path=join_path(PATH_PREFIX, stopped_by.path), rule=stopped_by.rule)
 
 
 def _text_of(trial: Trial) -> str:

@@ -54,7 +54,7 @@ class FilterTestInput(GivenRequest):
 
 
 class StoppedBy(BaseModel):
-    """The rule or group that did not hold, and where it stands in the filters (`all.0`)."""
+    """The rule or group that did not hold, and where it stands (`filters.all.0`)."""
 
     path: str
     rule: Json
