@@ -4,15 +4,29 @@ No module reads the environment by itself; nothing here is a global.
 """
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.addresses import parse_networks
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _split_commas(given: object) -> object:
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
+def _check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
+    parse_networks(networks)
+    return networks
+
+
+#: Networks in CIDR notation; in the environment separated by commas.
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_networks)]
 
 
 class KafkaSettings(_Section):
@@ -47,6 +61,7 @@ class IngressSettings(_Section):
 
     While the broker is away at most `probe_requests_max` requests wait for it; the others are answered 503 at once.
     Rejections are written down up to `rejections_per_second_max` per reason, address and webhook, then counted.
+    `trusted_proxies` (CIDR, separated by commas): whose `X-Forwarded-For` is believed.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +80,7 @@ class IngressSettings(_Section):
     key_timeout_milliseconds: int = Field(default=50, ge=1, le=5_000)
     linger_milliseconds: float = Field(default=2.0, ge=0, le=100)
     shutdown_timeout_seconds: float = Field(default=10.0, gt=0)
+    trusted_proxies: Networks = ()
 
 
 class ProcessorSettings(_Section):
@@ -112,9 +128,10 @@ class AnalyticsSettings(_Section):
 class ManagementSettings(_Section):
     """The management API's address and bounds. `failed_keys_per_minute`: from one address, per process.
 
-    `trusted_proxies` are networks whose `X-Forwarded-For` is believed. `session_cookie_secure` unset means: unless
-    `host` is a loopback address. A password's hash takes `password_memory_kibibytes`, so only so many are made at once;
-    the defaults are what argon2's authors advise, less is for tests. Sign-ins are counted as docs/adr/0008 says.
+    `trusted_proxies` (CIDR, separated by commas): whose `X-Forwarded-For` is believed.
+    `session_cookie_secure` unset means: unless `host` is a loopback address. A password's hash takes
+    `password_memory_kibibytes`, so only so many are made at once; the defaults are what argon2's authors advise, less
+    is for tests. Sign-ins are counted as docs/adr/0008 says.
     A test of a webhook waits `test_wait_seconds` for its outcome.
     `receiver_base_url` is where senders reach the receiver from outside; receiver URLs begin with it.
     """
@@ -123,7 +140,7 @@ class ManagementSettings(_Section):
     port: int = Field(default=8081, ge=0, le=65_535)
     receiver_base_url: str = Field(default="http://127.0.0.1:8080", pattern=r"^https?://[^\s?#]+$")
     failed_keys_per_minute: int = Field(default=60, ge=1)
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Networks = ()
     session_cookie_secure: bool | None = None
     session_idle_seconds: int = Field(default=28_800, ge=1)
     session_lifetime_seconds: int = Field(default=604_800, ge=1, le=31_536_000)
@@ -137,12 +154,6 @@ class ManagementSettings(_Section):
     password_hashes_at_once_max: int = Field(default=2, ge=1, le=16)
     password_hashes_waiting_max: int = Field(default=8, ge=1, le=32)
     test_wait_seconds: float = Field(default=10.0, gt=0, le=60)
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        parse_networks(texts)
-        return texts
 
 
 class HealthSettings(_Section):

@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol as Seam
 from typing import cast
 
+from infra.addresses import client_address
 from infra.settings import IngressSettings
 from ingress.acks import Pending
 from ingress.core import answers, http1
@@ -73,10 +74,10 @@ class Connection(asyncio.Protocol):
         "_parts",
         "_paused_reading",
         "_paused_writing",
+        "_peer",
         "_pending",
         "_service",
         "_side_head",
-        "_source_ip",
         "_transport",
         "deadline",
     )
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._buffer = b""
-        self._source_ip = ""
+        self._peer = ""
         self._in_head = self._closing = self._paused_reading = self._paused_writing = False
         self._discarded_bytes = 0
         self._forget_request()
@@ -109,7 +110,7 @@ class Connection(asyncio.Protocol):
             transport.close()
             return
         peer = transport.get_extra_info("peername")
-        self._source_ip = peer[0] if isinstance(peer, tuple) else ""
+        self._peer = client_address(peer[0], None, ()) if isinstance(peer, tuple) else ""
         service.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -215,7 +216,7 @@ class Connection(asyncio.Protocol):
         if not head.path.startswith(INBOUND):
             self._side_head = head
             return self._begin_body(head, _SIDE_BODY_BYTES_MAX)
-        exchange = self._exchange = service.receiver.open(head, self._source_ip)
+        exchange = self._exchange = service.receiver.open(head, self._peer)
         refusal = service.receiver.refuse_method(exchange)
         if refusal is not None:
             self._write(refusal, linger=head.content_length != 0)

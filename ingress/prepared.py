@@ -2,12 +2,13 @@
 
 from infra.jsonata import JsonataError
 from infra.log import get_logger
-from infra.requests.headers import StoredHeaders, proof_headers
+from infra.requests.headers import stored_of
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
 from infra.webhooks import Webhook, WebhookTable
 from ingress.core.limits import TokenBucket
-from ingress.core.verify import Secret, build_verifier
+from ingress.core.proofs import Secret
+from ingress.core.verify import build_verifier
 
 _log = get_logger(__name__)
 
@@ -44,7 +45,7 @@ class Prepared:
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
         self.topic = request_topic(config.priority)
-        self.stored = StoredHeaders(*proof_headers(config.auth_config))
+        self.stored = stored_of(config.auth_config)
         secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
         self.verify = build_verifier(config.auth_config, secrets)
 

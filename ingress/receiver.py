@@ -3,9 +3,10 @@
 The body cap comes before, while the body is read (connection.py); the answer comes after, with the acknowledgement.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.addresses import Network, client_address
 from infra.clock import now_us
 from infra.ids import RandomDigits, format_uuid7
 from infra.jsonata import InputError, JsonataError
@@ -15,7 +16,8 @@ from ingress.core import answers
 from ingress.core.answers import Answer
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
-from ingress.core.verify import SignedRequest, verify_nobody
+from ingress.core.proofs import SignedRequest
+from ingress.core.verify import verify_nobody
 from ingress.prepared import Prepared, PreparedWebhooks
 from ingress.rejections import Rejected, RejectionLog
 from ingress.tally import Tally
@@ -58,17 +60,23 @@ class Receiver:
         rejections: RejectionLog,
         tally: Tally,
         trace: Trace,
+        *,
+        trusted_proxies: Sequence[Network],
     ) -> None:
         self.webhooks = webhooks
         self.bridge = bridge
         self.rejections = rejections
         self.tally = tally
         self.trace = trace
+        self._trusted_proxies = trusted_proxies
         self._random = RandomDigits(RANDOM_DIGITS + _ID_DIGITS)
 
-    def open(self, head: Head, source_ip: str) -> Exchange:
+    def open(self, head: Head, peer: str) -> Exchange:
         """Find the webhook behind the URL. An unknown one goes on as None, so that it looks like any other."""
         at_us = now_us()
+        source_ip = peer
+        if self._trusted_proxies:
+            source_ip = client_address(peer, head.headers.get("x-forwarded-for"), self._trusted_proxies)
         tenant_slug, slash, slug = head.path[len(INBOUND) :].partition("/")
         prepared = self.webhooks.find(tenant_slug, slug, at_us) if slash else None
         return Exchange(head, prepared, source_ip, at_us)
@@ -111,8 +119,8 @@ class Receiver:
         if not self.webhooks.ready:
             # A known sender would be told that its proof is wrong, and many never try again after that.
             return self.reject(exchange, "unavailable", "starting", answers.UNAVAILABLE)
-        signed = SignedRequest(head.method, head.path, head.headers, body)
-        verify = verify_nobody if prepared is None else prepared.verify
+        signed = SignedRequest(head.method, head.path, head.query, head.headers, body, exchange.source_ip)
+        verify = prepared.verify if prepared is not None and prepared.is_active else verify_nobody
         reason = verify(signed, at_us)
         if prepared is None or not prepared.is_active:
             unknown = "unknown_webhook" if prepared is None else "disabled_webhook"

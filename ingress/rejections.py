@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from infra.ids import uuid7_text
-from infra.requests.headers import StoredHeaders
+from infra.requests.headers import STORED_OF_NOBODY, StoredHeaders
 from infra.topics import REJECTED
 from ingress.acks import AckBridge
 from ingress.core.flood import FloodGate
@@ -36,18 +36,17 @@ class RejectionLog:
         self._bridge = bridge
         self._tally = tally
         self._gate: FloodGate[Record] = FloodGate(per_second_max=per_second_max, keys_max=keys_max)
-        self._plain = StoredHeaders()
 
     def record(self, rejected: Rejected, stored: StoredHeaders | None) -> None:
         """Write the rejection down, or count it. `stored` picks the headers of a known webhook."""
         key = rejected.reason, rejected.source_ip, rejected.webhook_id
         counted_under = self._gate.admit(key, (rejected.reason, _OTHERS, None))
         if counted_under is None:
-            self._produce(_record(rejected, stored or self._plain), 1)
+            self._produce(_record(rejected, stored or STORED_OF_NOBODY), 1)
             return
         self._tally.rejections_folded += 1
         if self._gate.needs_sample(counted_under):
-            self._gate.remember(counted_under, _record(rejected, stored or self._plain))
+            self._gate.remember(counted_under, _record(rejected, stored or STORED_OF_NOBODY))
 
     def end_second(self) -> None:
         """Write one record for each kind that was only counted in the second that ends now."""

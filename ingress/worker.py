@@ -10,6 +10,7 @@ from email.utils import formatdate
 import uvloop
 
 from infra import metrics
+from infra.addresses import parse_networks
 from infra.clock import MICROSECONDS, now_us
 from infra.log import get_logger
 from infra.role import PartHealth
@@ -58,7 +59,14 @@ class Worker:
             per_second_max=bounds.rejections_per_second_max,
             keys_max=bounds.rejection_keys_max,
         )
-        receiver = Receiver(self._webhooks, self.bridge, self._rejections, self._tally, choose_trace())
+        receiver = Receiver(
+            self._webhooks,
+            self.bridge,
+            self._rejections,
+            self._tally,
+            choose_trace(),
+            trusted_proxies=parse_networks(bounds.trusted_proxies),
+        )
         self.service = Service(receiver, AsgiBridge(build_probes(self._parts, self._render_metrics)), bounds)
 
     async def serve(self, listener: socket.socket) -> None:

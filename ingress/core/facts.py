@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from infra.requests.headers import StoredHeaders, pick_query
+from infra.requests.headers import StoredHeaders
 from ingress.core.http1 import Head, parse_query
 
 _NO_QUERY: Mapping[str, str] = {}
@@ -17,7 +17,7 @@ def request_facts(head: Head, stored: StoredHeaders, source_ip: str, ingress_us:
         {
             "method": head.method,
             "path": head.path,
-            "query": pick_query(parse_query(head.query)) if head.query else _NO_QUERY,
+            "query": stored.pick_query(parse_query(head.query)) if head.query else _NO_QUERY,
             "headers": stored.pick(headers),
             "source_ip": source_ip,
             "user_agent": headers.get("user-agent"),

@@ -28,7 +28,7 @@ from infra.secretbox import load_secret_box
 from infra.settings import KafkaSettings, Settings
 from infra.topics import EXPEDITED, RECEIVED, REJECTED, apply_topics
 from infra.webhooks import delete_webhook, publish_webhook, seal_webhook_secret
-from schemas.webhooks import HmacAuth, SealedSecret, WebhookConfig
+from schemas.webhooks import SealedSecret, WebhookConfig
 from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 
@@ -187,10 +187,11 @@ class Publisher:
         )
 
     def webhook(self, slug: str = "alerts", *, secrets: Sequence[SealedSecret] = (), **config: Any) -> WebhookConfig:
-        """A configuration, not yet published."""
+        """A configuration, not yet published. `auth` is its auth_config; a signature with SECRET is the default."""
         webhook_id = config.pop("webhook_id", None) or str(uuid.uuid4())
-        auth = {"signature_header": "X-Signature", "secrets": tuple(secrets) or (self.seal(webhook_id),)}
-        auth |= config.pop("auth", {})
+        auth = config.pop("auth", {})
+        if auth.get("type") not in ("none", "ip_allowlist"):
+            auth = {"secrets": tuple(secrets) or (self.seal(webhook_id),)} | auth
         return WebhookConfig.model_validate(
             {
                 "tenant_id": self.tenant_id,
@@ -199,7 +200,7 @@ class Publisher:
                 "slug": slug,
                 "name": slug,
                 "version": 1,
-                "auth_config": HmacAuth.model_validate(auth),
+                "auth_config": auth,
                 "handler_config": {"action": "createTicket", "field_mapping": {"title": "alert.title"}},
                 **config,
             }

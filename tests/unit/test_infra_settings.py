@@ -48,10 +48,21 @@ def test_a_nested_setting_comes_from_its_environment_variable(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("text", "networks"), [("", ()), ("10.0.0.0/8", ("10.0.0.0/8",)), (" 10.0.0.0/8 , ::1,", ("10.0.0.0/8", "::1"))]
+)
+def test_trusted_proxies_are_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, networks: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("HOOKLINE_INGRESS__TRUSTED_PROXIES", text)
+    assert Settings().ingress.trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "member"),
     [
         ("HOOKLINE_INGRESS__WORKERS", "0", "ingress.workers"),
         ("HOOKLINE_INGRESS__PORT", "65536", "ingress.port"),
+        ("HOOKLINE_INGRESS__TRUSTED_PROXIES", "10.0.0.0/8,nowhere", "ingress.trusted_proxies"),
         ("HOOKLINE_KAFKA__REQUEST_PARTITIONS", "0", "kafka.request_partitions"),
         ("HOOKLINE_PROCESSORS__MAPPING_ENGINE", "other", "processors.mapping_engine"),
         ("HOOKLINE_LOG_LEVEL", "loud", "log_level"),

@@ -4,11 +4,13 @@ import pytest
 
 from infra.requests.headers import (
     STORED_BYTES_MAX,
+    STORED_OF_NOBODY,
     StoredHeaders,
     is_secret_name,
     pick_query,
     proof_headers,
     proof_parameters,
+    stored_of,
 )
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
@@ -48,6 +50,24 @@ def test_the_webhooks_own_proof_header_is_dropped_whatever_its_name() -> None:
     stored = StoredHeaders("X-Proof")
     for _ in range(2):
         assert stored.pick({"x-proof": "abc", "x-event": "push"}) == {"x-event": "push"}
+
+
+def test_the_webhooks_own_proof_parameter_is_dropped_wherever_it_stands() -> None:
+    stored = stored_of(PathTokenAuth(query_param="k", secrets=(SealedSecret(sealed="v1.none.none"),)))
+    headers = {"referer": "https://hooks.example/api/inbound/acme/rmm?a=1&k=planted", "x-event": "push"}
+    assert stored.pick(headers) == {"x-event": "push"}
+    head = Head("POST", "/api/inbound/acme/rmm", "a=1&k=planted", headers, True, 2)
+    assert b"planted" not in request_facts(head, stored, "10.0.0.1", 250, invalid_json=False)
+
+
+def test_of_a_request_for_nobody_only_headers_are_kept_that_hold_no_proof_anywhere() -> None:
+    headers = {"referer": "https://hooks.example?k=planted", "x-door": "planted", "host": "a", "user-agent": "curl/8"}
+    assert STORED_OF_NOBODY.pick(headers) == {"host": "a", "user-agent": "curl/8"}
+
+
+@pytest.mark.parametrize("name", ["x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri"])
+def test_headers_in_which_proxies_write_the_whole_url_are_dropped(name: str) -> None:
+    assert StoredHeaders().pick({name: "/api/inbound/acme/rmm?token=planted"}) == {}
 
 
 def test_stored_headers_are_bounded_in_size() -> None:

@@ -4,16 +4,8 @@ import hmac
 
 import pytest
 
-from ingress.core.verify import (
-    BAD_SIGNATURE,
-    BAD_TIMESTAMP,
-    NO_PROOF,
-    Secret,
-    SignedRequest,
-    Verify,
-    build_verifier,
-    verify_nobody,
-)
+from ingress.core.proofs import BAD_SIGNATURE, BAD_TIMESTAMP, NO_PROOF, Secret, SignedRequest, Verify
+from ingress.core.verify import build_verifier, verify_nobody
 from schemas.webhooks import HmacAuth, SealedSecret
 
 KEY = b"a secret of sixteen+"
@@ -29,7 +21,7 @@ def verifier(*secrets: Secret, **auth: object) -> Verify:
 
 def request(body: bytes = BODY, /, **headers: str) -> SignedRequest:
     by_name = {name.replace("_", "-"): value for name, value in headers.items()}
-    return SignedRequest("POST", "/api/inbound/acme/rmm", by_name, body)
+    return SignedRequest("POST", "/api/inbound/acme/rmm", "", by_name, body, "203.0.113.9")
 
 
 def hex_of(payload: bytes, key: bytes = KEY, algorithm: str = "sha256") -> str:
