@@ -7,6 +7,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
+_HOST_BITS_OF_V6 = 64
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -43,6 +44,14 @@ def parse_address(text: str) -> Address | None:
     if address.scope_id is not None:  # the part behind % is any text at all
         address = IPv6Address(int(address))
     return address.ipv4_mapped or address
+
+
+def subscriber(address: str) -> str:
+    """Who counts as the sender behind an address: it itself; of v6 its first 64 bits, since one line has all others."""
+    parsed = parse_address(address)
+    if parsed is None or parsed.version == 4:
+        return str(parsed or address)
+    return f"{int(parsed) >> _HOST_BITS_OF_V6:016x}"
 
 
 def within(address: Address, networks: Sequence[Network]) -> bool:

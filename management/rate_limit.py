@@ -6,10 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.addresses import parse_address
+from infra.addresses import subscriber
 
 _SECONDS = 60
-_V6_HOST_BITS = 64
 #: An address that failed longest ago is forgotten first; a key that was good longest ago as well.
 ADDRESSES_MAX = 10_000
 GOOD_KEYS_MAX = 10_000
@@ -55,14 +54,14 @@ class FailedKeys:
     def wait_seconds(self, address: str, key_hash: bytes) -> int:
         """0 when the key may be looked up, else whole seconds until the address may try again."""
         with self._lock:
-            tokens = self._tokens(_source(address))
+            tokens = self._tokens(subscriber(address))
             if tokens >= 1 or key_hash in self._good:
                 return 0
             return max(1, math.ceil((1 - tokens) * _SECONDS / self._limit))
 
     def failed(self, address: str, key_hash: bytes) -> None:
         """The key was none, or is one no more."""
-        source = _source(address)
+        source = subscriber(address)
         with self._lock:
             self._good.pop(key_hash, None)
             self._buckets[source] = (max(0.0, self._tokens(source) - 1), self._clock())
@@ -83,10 +82,3 @@ class FailedKeys:
             return float(self._limit)
         tokens, at = self._buckets[source]
         return min(float(self._limit), tokens + max(0.0, self._clock() - at) * self._limit / _SECONDS)
-
-
-def _source(address: str) -> str:
-    parsed = parse_address(address)
-    if parsed is None or parsed.version == 4:
-        return str(parsed or address)
-    return str(int(parsed) >> _V6_HOST_BITS)

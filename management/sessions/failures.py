@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from infra.addresses import parse_address
+from infra.addresses import subscriber
 from infra.postgres import Connection, Pool, set_tenant, unavailability_translated
 from infra.queries import load_queries
 from infra.settings import ManagementSettings
 from management.errors import TooManyRequestsError
 from management.sessions.browsers import KnownBrowser
 from management.sessions.repository import NO_TENANT, QUERIES_FILE, NamedAccount
-
-_V6_HOST_BITS = 64
 
 
 class Subject(NamedTuple):
@@ -43,7 +41,7 @@ class Failures:
         """Subjects of a sign-in from a browser that the account does not know, whether there is an account or not."""
         account = named.user_id or hashlib.sha256(f"{named.tenant_slug}/{named.email.lower()}".encode()).hexdigest()
         return [
-            Subject(NO_TENANT, f"address:{_network(source_ip)}", self._settings.sign_in_failures_per_address_max),
+            Subject(NO_TENANT, f"address:{subscriber(source_ip)}", self._settings.sign_in_failures_per_address_max),
             Subject(named.tenant_id or NO_TENANT, f"account:{account}", self._settings.sign_in_failures_max),
         ]
 
@@ -99,11 +97,3 @@ class Failures:
             "block_seconds": self._settings.sign_in_block_seconds,
         }
         return connection.execute(self._queries[name].encode(), parameters)
-
-
-def _network(address: str) -> str:
-    """The address; of v6 the first 64 bits, since one subscriber has all the others."""
-    parsed = parse_address(address)
-    if parsed is None or parsed.version == 4:
-        return str(parsed or address)[:64]
-    return f"{int(parsed) >> _V6_HOST_BITS:016x}"

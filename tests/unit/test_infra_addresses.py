@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.addresses import client_address, parse_networks
+from infra.addresses import client_address, parse_networks, subscriber
 
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8", "192.0.2.7"])
 
@@ -70,3 +70,9 @@ def test_a_network_that_is_none_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="is not a network") as caught:
         parse_networks(["10.0.0.0/8", text])
     assert repr(text) in str(caught.value)
+
+
+def test_addresses_of_one_v6_line_are_one_subscriber_and_v4_addresses_are_one_each() -> None:
+    assert subscriber("2001:db8:1:2::1") == subscriber("[2001:db8:1:2:ffff::9]:443") != subscriber("2001:db8:1:3::1")
+    assert subscriber("::ffff:192.0.2.1") == subscriber("192.0.2.1:80") == "192.0.2.1" != subscriber("192.0.2.2")
+    assert subscriber("") == ""
