@@ -121,7 +121,9 @@ def _check_namespace(lookups: _Lookups, members: Json, problems: Problems) -> No
     elif not exists:
         problems.add(_NAMESPACE_PATH, f"external_ids_of: no webhook {target}")
     elif further is not None:
-        problems.add(_NAMESPACE_PATH, f"external_ids_of: webhook {target} uses the external ids of {further}: name that one")
+        problems.add(
+            _NAMESPACE_PATH, f"external_ids_of: webhook {target} uses the external ids of {further}: name that one"
+        )
     else:
         leaning = webhooks_that_name(lookups.connection, lookups.tenant_id, lookups.webhook_id)
         if leaning:

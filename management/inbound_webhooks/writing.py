@@ -9,7 +9,7 @@ from infra.postgres import Connection
 from infra.secretbox import SecretBox, webhook_context
 from infra.webhooks import seal_webhook_secret
 from management.access import Actor
-from management.audit_entries.repository import write_audit_entry, write_system_audit_entry
+from management.audit_entries.repository import write_audit_entry
 from management.configuration.records import enqueue_change
 from management.errors import ConflictError
 from management.inbound_webhooks.documents import Document
@@ -30,7 +30,6 @@ from management.webhook_secrets.repository import replace_secrets
 from management.webhook_versions.repository import insert_version
 
 SECRET_BYTES = 32
-SYSTEM: Json = {"type": "system", "id": None, "name": "hookline"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Written:
 
 
 class WebhookWriter:
-    """Safe to share between threads. `actor` is None where Hookline itself makes the change."""
+    """Safe to share between threads."""
 
     def __init__(self, rules: SettingsRules, secret_box: SecretBox) -> None:
         self._rules = rules
@@ -56,13 +55,13 @@ class WebhookWriter:
         document: Document,
         problems: Problems,
         *,
-        actor: Actor | None,
+        actor: Actor,
     ) -> Written:
         """Make it. Raises ValidationFailedError with every problem, and ConflictError for a taken slug alone."""
         checked = self._rules.check(connection, tenant_id, document, problems, webhook_id=webhook_id)
         settings = checked.settings
         insert_webhook(
-            connection, tenant_id, webhook_id, settings, json_schema=checked.json_schema, created_by=_author(actor)
+            connection, tenant_id, webhook_id, settings, json_schema=checked.json_schema, created_by=actor.as_json()
         )
         generated = None
         if settings.auth_type in SECRET_MEMBERS:
@@ -159,7 +158,7 @@ def generate_secret() -> str:
 
 def record_change(
     connection: Connection,
-    actor: Actor | None,
+    actor: Actor,
     change: str,
     before: StoredWebhook | None,
     after: StoredWebhook,
@@ -174,19 +173,12 @@ def record_change(
         after.version,
         change=change,
         config=after.settings.as_json(),
-        changed_by=_author(actor),
+        changed_by=actor.as_json(),
     )
-    action, shown = f"inbound_webhook.{change}", {**_audited(after), **(facts or {})}
-    if actor is None:
-        write_system_audit_entry(connection, after.tenant_id, action, after.id, after=shown)
-    else:
-        was = None if before is None else _audited(before)
-        write_audit_entry(connection, actor, action, after.id, before=was, after=shown)
+    was = None if before is None else _audited(before)
+    shown = {**_audited(after), **(facts or {})}
+    write_audit_entry(connection, actor, f"inbound_webhook.{change}", after.id, before=was, after=shown)
     enqueue_change(connection, after.tenant_id, after.id)
-
-
-def _author(actor: Actor | None) -> Json:
-    return SYSTEM if actor is None else actor.as_json()
 
 
 def _audited(webhook: StoredWebhook) -> Json:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
-import psycopg
 from fastapi import FastAPI
-from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from infra.actions.registry import load_actions
@@ -18,12 +16,10 @@ from infra.health import HttpServer
 from infra.postgres import open_pool
 from infra.settings import ClickHouseSettings
 from management.access import INBOUND_WEBHOOKS, Access, Actor
-from management.configuration.records import read_records
 from management.permissions import PERMISSIONS
 from management.webhooks import webhook_routes
-from schemas.webhooks import WebhookConfig
 from tests.support.management import ManagementBase, bearer, management_base
-from tests.support.webhooks import WEBHOOKS, create_webhook, get_webhook, problems_of, webhook_body
+from tests.support.webhooks import WEBHOOKS, actions_of, create_webhook, get_webhook, record_of, webhook_body
 
 __all__ = ["management_base"]
 
@@ -36,19 +32,6 @@ SCHEMES: dict[str, dict[str, Any]] = {
     "ip_allowlist": {"ip_cidrs": ["192.0.2.7"]},
     "none": {"acknowledge_unauthenticated": True},
 }
-
-
-def record_of(base: ManagementBase, webhook_id: str) -> WebhookConfig | None:
-    """What would be published of it."""
-    key = (base.tenant.id, UUID(webhook_id))
-    with psycopg.connect(base.dsn, row_factory=dict_row) as connection:
-        return read_records(connection, [key]).get(key)
-
-
-def actions_of(base: ManagementBase, webhook_id: str) -> list[str]:
-    """Audit entries of a webhook, in order."""
-    rows = base.rows("SELECT action FROM audit_entries WHERE resource_id = %s ORDER BY occurred_at, id", (webhook_id,))
-    return [row["action"] for row in rows]
 
 
 def test_a_created_webhook_has_a_place_an_etag_a_receiver_url_and_shows_its_secret_once(
@@ -133,165 +116,6 @@ def test_types_may_stand_in_the_configurations_alone(management_base: Management
     answer = management_base.call("POST", WEBHOOKS, json=body)
     assert answer.status_code == 201, answer.text
     assert (answer.json()["auth_type"], answer.json()["handler_type"]) == ("bearer", "direct_action")
-
-
-def test_what_get_shows_can_be_put_back_unchanged(management_base: ManagementBase) -> None:
-    created = create_webhook(
-        management_base,
-        "put-back",
-        idempotency_source={"type": "jsonata", "value": "alert.id"},
-        filters={"all": [{"field": "$.alert.kind", "operator": "equals", "value": "disk"}]},
-        metadata={"team": "blue", "weight": 1.5, "on": True, "none": None},
-        validation={"mode": "warn", "event_type": "ticket.created"},
-        handler_config={
-            "action": "createTicket",
-            "field_mapping": {"title": "alert.title", "client_id": "alert.client"},
-            "on_existing": "update",
-        },
-    )
-    path = f"{WEBHOOKS}/{created['id']}"
-    shown = management_base.call("GET", path)
-    answer = management_base.call("PUT", path, json=shown.json())
-    assert answer.status_code == 200, answer.text
-    assert answer.json() == shown.json()
-    assert answer.headers["ETag"] == shown.headers["ETag"] == '"1"'
-    assert actions_of(management_base, created["id"]) == ["inbound_webhook.created"]
-    assert shown.json()["validation"] == {"mode": "warn", "event_type": "ticket.created", "event_version": 1}
-
-
-def test_a_put_changes_what_it_says_and_nothing_it_does_not_know(management_base: ManagementBase) -> None:
-    created = create_webhook(
-        management_base,
-        "partial-put",
-        auth_config={"signature_header": "X-Signature", "ip_cidrs": ["10.0.0.0/8"], "prefix": "v1="},
-        description="kept",
-        priority=3,
-        max_body_bytes=2048,
-        ordering_key="alert.id",
-        handler_config={
-            "action": "createTicket",
-            "field_mapping": {"title": "alert.title", "client_id": "alert.client", "description": "alert.text"},
-            "on_existing": "ignore",
-        },
-    )
-    changed = management_base.call(
-        "PUT", f"{WEBHOOKS}/{created['id']}", json=webhook_body("partial-put", name="New name")
-    ).json()
-    assert changed["name"] == "New name"
-    assert changed["version"] == 2
-    assert (changed["description"], changed["priority"], changed["max_body_bytes"]) == ("kept", 3, 2048)
-    assert changed["ordering_key"] == "alert.id"
-    assert changed["auth_config"]["ip_cidrs"] == ["10.0.0.0/8"]
-    assert changed["auth_config"]["prefix"] == "v1="
-    assert changed["handler_config"]["on_existing"] == "ignore"
-    assert changed["handler_config"]["field_mapping"] == {"title": "alert.title", "client_id": "alert.client"}
-    assert record_of(management_base, created["id"]).name == "New name"  # type: ignore[union-attr]  # asserted by name
-
-
-def test_a_put_takes_away_what_it_says_is_to_go(management_base: ManagementBase) -> None:
-    created = create_webhook(
-        management_base, "put-nulls", ordering_key="alert.id", filters={"all": []}, metadata={"team": "blue"}
-    )
-    body = webhook_body("put-nulls", ordering_key=None, filters=None, metadata={})
-    changed = management_base.call("PUT", f"{WEBHOOKS}/{created['id']}", json=body).json()
-    assert (changed["ordering_key"], changed["filters"], changed["metadata"]) == (None, None, {})
-
-
-def test_a_put_without_the_members_it_needs_names_all_of_them(management_base: ManagementBase) -> None:
-    created = create_webhook(management_base, "put-nothing")
-    answer = management_base.call("PUT", f"{WEBHOOKS}/{created['id']}", json={})
-    assert problems_of(answer).keys() == {"name", "slug", "auth_type", "handler_type", "handler_config"}
-
-
-def test_a_change_of_the_scheme_keeps_the_networks_and_makes_a_new_secret(management_base: ManagementBase) -> None:
-    created = create_webhook(
-        management_base, "scheme-change", auth_config={"signature_header": "X-A", "ip_cidrs": ["10.0.0.0/8"]}
-    )
-    path = f"{WEBHOOKS}/{created['id']}"
-    changed = management_base.call("PATCH", path, json={"auth_type": "bearer"}).json()
-    assert changed["auth_config"] == {"type": "bearer", "ip_cidrs": ["10.0.0.0/8"]}
-    assert changed["secret"] != created["secret"]
-    opened = management_base.call(
-        "PUT",
-        path,
-        json=webhook_body("scheme-change", auth_type="none", auth_config={"acknowledge_unauthenticated": True}),
-    ).json()
-    assert opened["auth_config"]["ip_cidrs"] == ["10.0.0.0/8"]
-    assert "secret" not in opened
-    assert opened["secret_rotated_at"] is None
-    record = record_of(management_base, created["id"])
-    assert record is not None
-    assert record.auth_config.secrets == ()
-
-
-def test_a_patch_merges_objects_and_takes_null_members_away(management_base: ManagementBase) -> None:
-    created = create_webhook(
-        management_base,
-        "patched",
-        description="text",
-        handler_config={
-            "action": "createTicket",
-            "field_mapping": {"title": "alert.title", "client_id": "alert.client", "description": "alert.text"},
-            "on_existing": "update",
-        },
-    )
-    answer = management_base.call(
-        "PATCH",
-        f"{WEBHOOKS}/{created['id']}",
-        json={
-            "description": None,
-            "auth_config": {"algorithm": "sha512"},
-            "handler_config": {"field_mapping": {"description": None, "due_date": "alert.due"}, "on_existing": None},
-        },
-        headers={**management_base.tenant.headers, "If-Match": '"1"', "Content-Type": "application/merge-patch+json"},
-    )
-    assert answer.status_code == 200, answer.text
-    changed = answer.json()
-    assert changed["description"] == ""
-    assert changed["auth_config"]["algorithm"] == "sha512"
-    assert changed["auth_config"]["signature_header"] == "X-Signature"
-    assert changed["handler_config"] == {
-        "type": "direct_action",
-        "action": "createTicket",
-        "field_mapping": {"title": "alert.title", "client_id": "alert.client", "due_date": "alert.due"},
-    }
-    assert answer.headers["ETag"] == '"2"'
-
-
-def test_a_change_over_one_that_was_not_seen_is_refused_and_changes_nothing(management_base: ManagementBase) -> None:
-    created = create_webhook(management_base, "lost-update")
-    path, headers = f"{WEBHOOKS}/{created['id']}", management_base.tenant.headers
-    assert management_base.call("PATCH", path, json={"name": "Second"}).status_code == 200
-    stale = {**headers, "If-Match": '"1"'}
-    refused = [
-        management_base.call("PUT", path, json=webhook_body("lost-update", name="Third"), headers=stale),
-        management_base.call("PATCH", path, json={"name": "Third"}, headers=stale),
-        management_base.call("PUT", path, json=webhook_body("lost-update", name="Third", version=1)),
-        management_base.call("PATCH", path, json={"name": "Third", "version": 1}),
-        management_base.call("DELETE", path, headers=stale),
-        management_base.call("POST", f"{path}/versions/1/restore", headers=stale),
-    ]
-    for answer in refused:
-        assert answer.status_code == 412, answer.text
-        assert answer.json()["error"]["code"] == "precondition_failed"
-        assert answer.headers["ETag"] == '"2"'
-    assert get_webhook(management_base, created["id"])["name"] == "Second"
-    several = {**headers, "If-Match": '"7", "2"'}
-    assert management_base.call("PATCH", path, json={"name": "Third"}, headers=several).status_code == 200
-    assert management_base.call("PATCH", path, json={"name": "4"}, headers={**headers, "If-Match": "*"}).is_success
-
-
-def test_of_two_puts_with_one_etag_at_once_one_is_refused(management_base: ManagementBase) -> None:
-    created = create_webhook(management_base, "two-puts")
-    headers = {**management_base.tenant.headers, "If-Match": '"1"'}
-
-    def put(name: str) -> int:
-        body = webhook_body("two-puts", name=name)
-        return management_base.call("PUT", f"{WEBHOOKS}/{created['id']}", json=body, headers=headers).status_code
-
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(put, ["One", "Other"])) == [200, 412]
-    assert get_webhook(management_base, created["id"])["version"] == 2
 
 
 def test_of_many_that_want_one_slug_at_once_one_gets_it(management_base: ManagementBase) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
+from psycopg.rows import dict_row
+
+from management.configuration.records import read_records
+from schemas.webhooks import WebhookConfig
 from tests.support.management import ManagementBase
 
 WEBHOOKS = "/inbound-webhooks"
@@ -70,3 +75,16 @@ def add_ticket_entities(base: ManagementBase, tenant_id: UUID) -> None:
             "INSERT INTO ticket_statuses (tenant_id, id, board_id, name, position) VALUES (%s, %s, %s, 'New', 1)",
             (tenant_id, uuid4(), board_id),
         )
+
+
+def record_of(base: ManagementBase, webhook_id: str) -> WebhookConfig | None:
+    """What would be published of it."""
+    key = (base.tenant.id, UUID(webhook_id))
+    with psycopg.connect(base.dsn, row_factory=dict_row) as connection:
+        return read_records(connection, [key]).get(key)
+
+
+def actions_of(base: ManagementBase, webhook_id: str) -> list[str]:
+    """Audit entries of a webhook, in order."""
+    rows = base.rows("SELECT action FROM audit_entries WHERE resource_id = %s ORDER BY occurred_at, id", (webhook_id,))
+    return [row["action"] for row in rows]
