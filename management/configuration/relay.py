@@ -30,6 +30,8 @@ CLIENT_ID = "hookline-relay"
 TRANSACTIONAL_ID = "hookline-configuration-relay"
 _BATCH_CHANGES_MAX = 500
 _POLL_SECONDS = 0.5
+_STANDBY_POLL_SECONDS = 0.2
+_KEEP_UP_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 # Below IDLE_SECONDS_MAX of the session, which hears nothing meanwhile.
 _PUBLISH_SECONDS_MAX = 8.0
@@ -47,7 +49,7 @@ class ConfigurationRelay:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._progress = Progress()
-        self._observed_at = float("-inf")
+        self._observed_at = self._kept_up_at = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=CLIENT_ID, daemon=True)
 
@@ -85,7 +87,7 @@ class ConfigurationRelay:
                 return
             self._observe(session)
             self._progress.note_standby()
-            self._stopping.wait(_POLL_SECONDS)
+            self._stopping.wait(_STANDBY_POLL_SECONDS)
 
     def _lead(self, session: RelaySession) -> None:
         self._progress.note_taking_over()
@@ -96,8 +98,8 @@ class ConfigurationRelay:
             timeout_seconds=_PUBLISH_SECONDS_MAX,
         )
         with closing(producer):
+            self._keep_up(session, producer)
             self._publish_differences(session, producer)
-            self._observe(session)
             self._progress.note_lead()
             metrics.CONFIGURATION_LEADER.set(1)
             _log.info("configuration.relay.leads")
@@ -130,24 +132,27 @@ class ConfigurationRelay:
     def _publish_differences(self, session: RelaySession, producer: FencedProducer) -> None:
         """Bring the topic level with the tables: it may have been made anew, or the database restored.
 
-        Memory: a digest per webhook. What changes meanwhile is in the outbox, and is published again after this.
+        Changes go on meanwhile: what they published may be published again, as it is by then. Memory: a digest per
+        webhook.
         """
-        published = self._read_digests(session)
+        published = self._read_digests(session, producer)
         differing = 0
         for page in session.page_webhooks(_BATCH_CHANGES_MAX):
+            self._keep_up(session, producer)
             records = session.read_webhooks(page)
             found = {key: published.pop(_record_key(key), None) for key in page}
             keys = [key for key in page if found[key] != _digest(_value(records.get(key)))]
             self._publish(producer, keys, records)
             differing += len(keys)
         for strays in _batches(sorted(published)):
+            self._keep_up(session, producer)
             known = {_record_key(key): record for key, record in self._read_strays(session, strays).items()}
             producer.publish(CONFIGURATION, [(stray, _value(known.get(stray))) for stray in strays])
             differing += len(strays)
         if differing:
             _log.warning("configuration.differences.published", webhooks=differing)
 
-    def _read_digests(self, session: RelaySession) -> dict[bytes, bytes]:
+    def _read_digests(self, session: RelaySession, producer: FencedProducer) -> dict[bytes, bytes]:
         """What the topic holds: a digest of each value by its key."""
         digests: dict[bytes, bytes] = {}
         for message in read_to_end(self._settings.kafka, CONFIGURATION, client_id=CLIENT_ID):
@@ -156,8 +161,17 @@ class ConfigurationRelay:
                 digests.pop(key, None)
             else:
                 digests[key] = digest
-            self._observe(session)
+            self._keep_up(session, producer)
         return digests
+
+    def _keep_up(self, session: RelaySession, producer: FencedProducer) -> None:
+        """Publish what was changed, ten times a second, while something else is being done."""
+        now = time.monotonic()
+        if now - self._kept_up_at >= _KEEP_UP_SECONDS:
+            self._kept_up_at = now
+            while self._publish_changes(session, producer):
+                pass
+            self._observe(session)
 
     @staticmethod
     def _read_strays(session: RelaySession, strays: Sequence[bytes]) -> dict[WebhookKey, WebhookConfig]:

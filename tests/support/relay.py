@@ -197,6 +197,10 @@ class ManagementProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
@@ -221,7 +225,7 @@ class ManagementProcess:
     def relay_state(self) -> str | None:
         """`leader`, `standby`, `starting`; None while nothing answers."""
         try:
-            content = httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5, trust_env=False).json()
+            content = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()
         except (httpx.TransportError, json.JSONDecodeError):
             return None
         [details] = [part["details"] for part in content["parts"] if part["name"] == "relay"]
