@@ -1,0 +1,183 @@
+"""Every statement of management, run by a tenant that is not the one whose rows it names: it meets none of them.
+
+Every UUID of the rows here is one UUID, every text one word, so that statements can be given values by the type of a
+parameter alone, and a new statement is covered without a word about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from hookline.embedded.postgres import PostgresServer
+from infra.migrations import migrate
+from infra.queries import load_queries
+from tests.support.stack import new_database
+
+MANAGEMENT = Path(__file__).parents[2] / "management"
+ID, OTHER_ID, WORD = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002", "acme"
+HASH = "11" * 32
+ROWS = """
+INSERT INTO tenants (id, slug, name) VALUES ('{id}', '{word}', '{word}'), ('{other}', 'globex', 'globex');
+INSERT INTO users (tenant_id, id, email, username, full_name) VALUES ('{id}', '{id}', '{word}', '{word}', '{word}');
+INSERT INTO teams (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO roles (tenant_id, id, name, permissions) VALUES ('{id}', '{id}', '{word}', '{{delivery:read}}');
+INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES ('{id}', '{id}', '{id}');
+INSERT INTO sessions (tenant_id, id, user_id, token_hash, expires_at, last_seen_at)
+    VALUES ('{id}', '{id}', '{id}', '\\x{hash}', now() + interval '1 day', now() - interval '30 seconds');
+INSERT INTO sign_in_failures (tenant_id, subject, failures, window_started_at)
+    VALUES ('{id}', '{word}', 1, '2020-01-01');
+INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id)
+    VALUES ('{id}', '{id}', '{word}', 'ixk_abcd', '\\x{hash}', '{{*}}', '{id}');
+INSERT INTO api_rate_buckets (tenant_id, bucket, tokens, filled_at) VALUES ('{id}', 'api_key', 1, now());
+INSERT INTO webhooks (tenant_id, id, slug, name, is_active, sample_capture_started_at, sample_capture_expires_at)
+    VALUES ('{id}', '{id}', '{word}', '{word}', true, '2020-01-01', '2020-01-01');
+INSERT INTO webhook_secrets (tenant_id, webhook_id, slot, sealed)
+    VALUES ('{id}', '{id}', 'current', 'v1.x'), ('{id}', '{id}', 'previous', 'v1.y');
+INSERT INTO webhook_versions (tenant_id, webhook_id, version, change, config, changed_by)
+    VALUES ('{id}', '{id}', 1, 'created', '{{}}', '{{}}');
+INSERT INTO webhook_tests (tenant_id, webhook_id, test_id, tested_by, dry_run, request, answer)
+    VALUES ('{id}', '{id}', '{id}', '{{}}', true, '{{}}', '{{}}');
+INSERT INTO configuration_outbox (tenant_id, webhook_id, change_id) VALUES ('{id}', '{id}', '{id}');
+INSERT INTO audit_entries (tenant_id, id, actor, action, resource_type, resource_id, request_id)
+    VALUES ('{id}', '{id}', '{{"name": "{word}"}}', 'a.b', '{word}', '{word}', '{word}');
+INSERT INTO event_types (tenant_id, name, version, schema, created_by) VALUES ('{id}', '{word}', 1, '{{}}', '{{}}');
+INSERT INTO clients (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO client_locations (tenant_id, id, client_id, name) VALUES ('{id}', '{id}', '{id}', '{word}');
+INSERT INTO contacts (tenant_id, id, client_id, full_name, email) VALUES ('{id}', '{id}', '{id}', '{word}', '{word}');
+INSERT INTO assets (tenant_id, id, client_id, name, asset_tag) VALUES ('{id}', '{id}', '{id}', '{word}', '{word}');
+INSERT INTO boards (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO ticket_statuses (tenant_id, id, board_id, name, position) VALUES ('{id}', '{id}', '{id}', '{word}', 1);
+INSERT INTO ticket_priorities (tenant_id, id, name, level) VALUES ('{id}', '{id}', '{word}', 1);
+INSERT INTO ticket_categories (tenant_id, id, parent_id, name)
+    VALUES ('{id}', '{id}', NULL, '{word}'), ('{id}', '{other}', '{id}', '{word}');
+"""
+_PARAMETER = re.compile(r"%\(([a-z_]+)\)s")
+_TABLES = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_]+)", re.IGNORECASE)
+#: By the name of a parameter, before its type: filters that are left out, and bounds.
+_BY_NAME: dict[str, str | None] = {"limit": "100", "offset": "0", "since": None, "until": None, "token_hash_hex": HASH}
+_BY_TYPE: dict[str, str] = {
+    "uuid": ID,
+    "_uuid": f"{{{ID}}}",
+    "text": WORD,
+    "_text": "{delivery:read}",
+    "bool": "true",
+    "bytea": f"\\x{HASH}",
+    "json": "{}",
+    "jsonb": "{}",
+    "timestamptz": "2020-01-01",
+    **dict.fromkeys(("int2", "int4", "int8", "float8", "numeric"), "60"),
+}
+_OPTIONAL = re.compile(r"%\(([a-z_]+)\)s(?:::[a-z]+)? IS NULL")
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Of Postgres, by `folder.name`; those of ClickHouse mark their parameters otherwise."""
+    for path in sorted(MANAGEMENT.rglob("*.sql")):
+        for name, statement in load_queries(path).items():
+            if "{tenant_id:UUID}" not in statement:
+                yield f"{path.parent.relative_to(MANAGEMENT)}/{name}", statement
+
+
+STATEMENTS = dict(statements())
+
+
+@pytest.fixture(scope="module")
+def dsn(postgres: PostgresServer) -> Iterator[str]:
+    with new_database(postgres.dsn) as database:
+        migrate(database)
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(ROWS.format(id=ID, other=OTHER_ID, word=WORD, hash=HASH).encode())
+        yield database
+
+
+def touched(dsn: str, tenant_id: str, statement: str) -> bool:
+    """Whether the statement, for the first tenant's values, meets rows while `tenant_id` is set; all is rolled back."""
+    optional = set(_OPTIONAL.findall(statement))
+    with psycopg.connect(dsn, cursor_factory=psycopg.RawCursor) as connection:
+        connection.execute(b"SET ROLE hookline_service")
+        connection.execute(b"SELECT set_config('hookline.tenant_id', $1, false)", (tenant_id,))
+        connection.commit()
+        numbered, kinds = prepared(connection, statement)
+        values = [
+            None if name in optional else _BY_NAME.get(name, _BY_TYPE.get(kind, WORD)) for name, kind in kinds.items()
+        ]
+        try:
+            return _meets(connection.execute(numbered.encode(), values))
+        except errors.InsufficientPrivilege:
+            return False
+        except psycopg.IntegrityError:  # it got as far as a constraint of the row
+            return True
+        finally:
+            connection.rollback()
+
+
+def prepared(connection: psycopg.Connection[Any], statement: str) -> tuple[str, dict[str, str]]:
+    """The statement with numbered parameters, and the type of each as the server takes it, or as its name says."""
+    names = list(dict.fromkeys(_PARAMETER.findall(statement)))
+    for casts in ({}, {name: _cast_of(name) for name in names}):
+
+        def marked(match: re.Match[str], casts: Mapping[str, str] = casts) -> str:
+            return f"${names.index(match[1]) + 1}{casts.get(match[1], '')}"
+
+        numbered = _PARAMETER.sub(marked, statement).replace("%%", "%")
+        failure = connection.pgconn.prepare(b"", numbered.encode()).error_message
+        if not failure:
+            described = connection.pgconn.describe_prepared(b"")
+            return numbered, {name: _kind(connection, described.param_type(n)) for n, name in enumerate(names)}
+        connection.rollback()
+    raise AssertionError(failure.decode())
+
+
+def _cast_of(name: str) -> str:
+    if name == "id" or name.endswith("_id"):
+        return "::uuid"
+    return "::float8" if name.endswith("seconds") else ""
+
+
+def _kind(connection: psycopg.Connection[Any], oid: int) -> str:
+    found = connection.adapters.types[oid]
+    return f"_{found.name}" if oid == found.array_oid else found.name
+
+
+def _meets(cursor: psycopg.Cursor[Any]) -> bool:
+    """Counts and sums of nothing are nothing, too."""
+    if cursor.description is None:
+        return cursor.rowcount > 0
+    return any(value for row in cursor.fetchall() for value in row)
+
+
+def reads_tables(statement: str) -> bool:
+    return any(name not in {"unnest", "set"} for name in _TABLES.findall(statement))
+
+
+MEETING = {name: statement for name, statement in STATEMENTS.items() if reads_tables(statement)}
+
+
+@pytest.mark.parametrize("name", sorted(MEETING))
+def test_a_statement_meets_no_row_of_another_tenant(dsn: str, name: str) -> None:
+    assert not touched(dsn, OTHER_ID, MEETING[name])
+
+
+def test_most_statements_do_meet_rows_of_their_own_tenant(dsn: str) -> None:
+    """Else the test above would say nothing. The others look for what these rows have not got."""
+    changing = {name: one for name, one in MEETING.items() if not one.lstrip().upper().startswith("INSERT")}
+    without = {name for name, statement in changing.items() if not touched(dsn, ID, statement)}
+    assert len(without) <= len(changing) // 5, without
+
+
+def test_every_statement_of_clickhouse_is_for_one_tenant() -> None:
+    found = 0
+    for path in sorted(MANAGEMENT.rglob("*.sql")):
+        for name, statement in load_queries(path).items():
+            if f"{path.parent.relative_to(MANAGEMENT)}/{name}" not in STATEMENTS:
+                reads = len(re.findall(r"\bFROM\s+[a-z_]+", statement))
+                assert statement.count("tenant_id = {tenant_id:UUID}") == reads, name
+                found += 1
+    assert found > 0
