@@ -54,6 +54,8 @@ class ManagementRole:
 
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
+        if self._testing is not None:
+            self._testing.release()
         if self._server is not None:
             self._server.stop(timeout_seconds)
         if self._testing is not None:

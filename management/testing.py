@@ -46,6 +46,10 @@ class Testing:
         self._tests.start()
         self._worker.start()
 
+    def release(self) -> None:
+        """Have every test that waits answer at once, so that the server can end."""
+        self._tests.release()
+
     def stop(self, timeout_seconds: float) -> None:
         """Open captures are left to the next process."""
         self._worker.stop(timeout_seconds)

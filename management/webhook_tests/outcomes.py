@@ -45,11 +45,17 @@ class OutcomeWatcher:
         """Returns at once; nothing is read before the first `expect`."""
         self._thread.start()
 
-    def stop(self, timeout_seconds: float) -> None:
-        """Whoever still waits will get nothing."""
+    def release(self) -> None:
+        """Whoever waits gets nothing and need not wait any longer; nobody begins to."""
         self._stopping.set()
         with self._changed:
+            for outcome in self._waiting.values():
+                outcome.cancel()
             self._changed.notify_all()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Let the connection go."""
+        self.release()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
 
@@ -59,7 +65,8 @@ class OutcomeWatcher:
         with self._changed:
             self._waiting[delivery_id] = outcome
             self._changed.notify_all()
-            if self._changed.wait_for(lambda: self._is_reading, _ANSWER_SECONDS_MAX):
+            self._changed.wait_for(lambda: self._is_reading or self._stopping.is_set(), _ANSWER_SECONDS_MAX)
+            if self._is_reading and not self._stopping.is_set():
                 return outcome
             del self._waiting[delivery_id]
         raise KafkaUnavailableError(f"outcomes cannot be read: {self._fault}")

@@ -142,7 +142,8 @@ def _preview(fields: Mapping[str, _Field], coerced: Coerced, known: AbstractSet[
             problems.append(FoundProblem(path=problem.path, message=problem.message))
     for name, found in fields.items():
         if name not in known and not found.present:
-            problems.append(FoundProblem(path=f"{MAPPING_PREFIX}{name}", message=f"{name} is not a field of the action"))
+            message = f"{name} is not a field of the action"
+            problems.append(FoundProblem(path=f"{MAPPING_PREFIX}{name}", message=message))
     shown = {
         name: FieldPreview(
             value=found.value,

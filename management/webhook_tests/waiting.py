@@ -2,6 +2,8 @@
 
 import threading
 
+from confluent_kafka.admin import AdminClient
+
 from infra.errors import KafkaUnavailableError
 from infra.groups import ConsumerGroup, consumer_groups, member_count
 from infra.kafka import admin_client
@@ -19,7 +21,7 @@ class PendingReasons:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._groups = {group.role: group for group in consumer_groups(settings) if group.role in _ROLES}
-        self._admin = admin_client(settings.kafka, "hookline-management-tests")
+        self._admin: AdminClient | None = None
         self._readers: dict[str, LagReader] = {}
         self._asking = threading.Lock()
 
@@ -42,8 +44,11 @@ class PendingReasons:
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
+            self._admin = None
 
     def _state(self, role: str, what: str) -> str:
+        if self._admin is None:
+            self._admin = admin_client(self._settings.kafka, "hookline-management-tests")
         members = member_count(self._admin, self._groups[role].group_id, timeout_seconds=_ANSWER_SECONDS_MAX)
         who = f"{members} running" if members else "none is running, or none has joined its group yet"
         return f"{role}: {what}; {who}"

@@ -15,7 +15,9 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.kafka import Outbox, PolledProducer
+from infra.settings import Settings
 from infra.topics import ACTIONS, RECEIVED, RECORDED
+from management.role import ManagementRole
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
@@ -191,35 +193,63 @@ def test_a_dry_run_has_no_effect(stage: WebhookStage) -> None:
     assert all(value["webhook_id"] != webhook["id"] for value in read_all(stage.base.settings.kafka, RECORDED))
 
 
-def test_without_processors_tests_are_pending_and_name_them_and_few_wait_at_once(
-    stage: WebhookStage, clickhouse_engine: ClickHouse
-) -> None:
-    base, webhook = stage.base, stage.create()
-    hasty = base.settings.model_copy(
-        update={"management": base.settings.management.model_copy(update={"test_wait_seconds": 3})}
-    )
+@pytest.fixture
+def without_processors(stage: WebhookStage) -> Iterator[WebhookStage]:
     stage.workers.terminate(WORKER)
     stage.await_processors(members=0)
-    with running_management(hasty, clickhouse_engine) as api, ThreadPoolExecutor(6) as threads:
+    yield stage
+    if WORKER not in stage.workers.running():
+        stage.workers.start(WORKER)
+
+
+def waiting_for(stage: WebhookStage, seconds: float) -> Settings:
+    """Settings of a role that waits so long for a test."""
+    management = stage.base.settings.management.model_copy(update={"test_wait_seconds": seconds})
+    return stage.base.settings.model_copy(update={"management": management})
+
+
+def test_without_processors_tests_are_pending_and_name_them_and_few_wait_at_once(
+    without_processors: WebhookStage, clickhouse_engine: ClickHouse
+) -> None:
+    stage, webhook = without_processors, without_processors.create()
+    with running_management(waiting_for(stage, 3), clickhouse_engine) as api, ThreadPoolExecutor(6) as threads:
 
         def send(_: int) -> httpx.Response:
             path = f"/api/v1/inbound-webhooks/{webhook['id']}/test"
-            return api.post(path, json={"body": ALERT}, headers=base.tenant.headers)
+            return api.post(path, json={"body": ALERT}, headers=stage.base.tenant.headers)
 
         answers = sorted(threads.map(send, range(6)), key=lambda answer: answer.status_code)
-    stage.workers.start(WORKER)
     assert [answer.status_code for answer in answers] == [202, 202, 202, 202, 202, 429]
     assert answers[0].json()["dispatch_status"] == "pending"
     assert answers[0].json()["waiting_for"] == [
         "processors: the request was not processed yet; none is running, or none has joined its group yet"
     ]
     assert answers[-1].headers["Retry-After"] == "1"
+    stage.workers.start(WORKER)
     [outcome] = eventually(
         lambda: records_of(stage, RECORDED, answers[0].json()["delivery_id"]),
         timeout_seconds=WAIT_SECONDS,
         what="the pending test to be done once processors run again",
     )
     assert outcome["dispatch_status"] == "dispatched"
+
+
+def test_a_process_that_ends_answers_its_waiting_tests_at_once(
+    without_processors: WebhookStage, clickhouse_engine: ClickHouse
+) -> None:
+    base, webhook = without_processors.base, without_processors.create()
+    role = ManagementRole(waiting_for(without_processors, 60), clickhouse_engine, [])
+    role.start()
+    address = f"http://127.0.0.1:{role.port}/api/v1/inbound-webhooks/{webhook['id']}/test"
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(httpx.post, address, json={"body": ALERT}, headers=base.tenant.headers, timeout=60)
+        eventually(
+            lambda: base.rows("SELECT 1 FROM webhook_tests WHERE webhook_id = %s", [webhook["id"]]),
+            timeout_seconds=WAIT_SECONDS,
+            what="the test to be on its way",
+        )
+        role.stop(30)
+        assert answer.result(1).status_code == 202
 
 
 def test_without_a_broker_a_test_is_refused_and_the_rest_of_the_api_works(
