@@ -1,6 +1,6 @@
 """Under /inbound-webhooks/{webhook_id}: POST /test, GET /tests, POST /mapping/preview, POST /filters/test."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -21,7 +21,11 @@ from management.webhook_tests.schemas import (
 from management.webhook_tests.service import WebhookTestService
 from schemas.records import DispatchStatus
 
-_PENDING = {202: {"model": TestedDelivery, "description": "Sent, but without an outcome in time; see `waiting_for`"}}
+_UNUSABLE: dict[int | str, dict[str, Any]] = {409: {"description": "The webhook has no usable configuration"}}
+_SENT: dict[int | str, dict[str, Any]] = {
+    202: {"model": TestedDelivery, "description": "Sent, but without an outcome in time; see `waiting_for`"},
+    **_UNUSABLE,
+}
 
 
 def webhook_test_routes(service: WebhookTestService, access: Access) -> APIRouter:
@@ -29,7 +33,7 @@ def webhook_test_routes(service: WebhookTestService, access: Access) -> APIRoute
     editor = Annotated[Actor, Depends(access.require("inbound_webhook:update", *INBOUND_WEBHOOKS))]
     router = APIRouter(tags=["inbound webhooks"])
 
-    @router.post("/inbound-webhooks/{webhook_id}/test", responses=_PENDING)  # type: ignore[arg-type]  # by status
+    @router.post("/inbound-webhooks/{webhook_id}/test", responses=_SENT)
     async def test_webhook(
         webhook_id: UUID, given: WebhookTestInput, actor: editor, response: Response
     ) -> TestedDelivery | DryRun:
@@ -48,12 +52,12 @@ def webhook_test_routes(service: WebhookTestService, access: Access) -> APIRoute
         """The last ten tests and dry runs, newest first."""
         return service.kept(actor, webhook_id)
 
-    @router.post("/inbound-webhooks/{webhook_id}/mapping/preview")
+    @router.post("/inbound-webhooks/{webhook_id}/mapping/preview", responses=_UNUSABLE)
     def preview_mapping(webhook_id: UUID, given: MappingPreviewInput, actor: editor) -> MappingPreview:
         """What each expression gives for a body, saved or not."""
         return service.preview_mapping(actor, webhook_id, given)
 
-    @router.post("/inbound-webhooks/{webhook_id}/filters/test")
+    @router.post("/inbound-webhooks/{webhook_id}/filters/test", responses=_UNUSABLE)
     def test_filters(webhook_id: UUID, given: FilterTestInput, actor: editor) -> FilterVerdict:
         """Whether filters let a body through, saved or not."""
         return service.test_filters(actor, webhook_id, given)

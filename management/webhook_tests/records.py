@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from infra.jsonata import InputError, JsonataError
-from infra.requests.headers import StoredHeaders, pick_query, proof_headers, proof_parameters
+from infra.requests.headers import stored_of
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
 from schemas.bodies import FORM, BodyError, parse_body
@@ -31,11 +31,12 @@ class TriedRequest(NamedTuple):
 
     def facts(self, config: WebhookConfig, *, invalid_json: bool) -> RequestFacts:
         """What a record keeps of it besides the body."""
+        stored = stored_of(config.auth_config)
         return RequestFacts(
             method=self.method,
             path=f"/api/inbound/{config.tenant_slug}/{config.slug}",
-            query=pick_query(self.query, *proof_parameters(config.auth_config)),
-            headers=StoredHeaders(*proof_headers(config.auth_config)).pick(self.headers),
+            query=stored.pick_query(self.query),
+            headers=stored.pick(self.headers),
             source_ip=self.source_ip,
             user_agent=self.headers.get("user-agent"),
             content_type=self.content_type,

@@ -336,6 +336,13 @@ def test_a_request_that_the_webhook_would_not_take_is_refused_with_its_path(
         assert [problem["path"] for problem in refused["error"]["details"]] == [path]
 
 
+def test_a_webhook_that_cannot_be_in_force_cannot_be_tested(stage: WebhookStage) -> None:
+    webhook = stage.create()
+    stage.base.write("DELETE FROM webhook_secrets WHERE webhook_id = %s", [webhook["id"]])
+    refused = stage.send(webhook, expected_status=409, body=ALERT)
+    assert refused["error"]["message"] == "the webhook has no usable configuration: save it again, with a secret"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "test"), ("GET", "tests"), ("POST", "mapping/preview"), ("POST", "filters/test")],
