@@ -59,6 +59,7 @@ _API_KEY_RANDOM_BYTES = 32
 _HOOKLINE = {"type": "system", "id": None, "name": "hookline"}
 
 DEMO_SLUG = "demo"
+DEMO_ADMIN_EMAIL = "admin@demo.example"
 DEMO_TENANT_ID = uuid5(_NAMESPACE, "tenant")
 
 
@@ -87,6 +88,7 @@ def seed_demo(dsn: str) -> SeededTenant:
     parameters = ids | {
         "tenant_id": DEMO_TENANT_ID,
         "webhook": DEMO_WEBHOOK_ID,
+        "admin_email": DEMO_ADMIN_EMAIL,
         "key_prefix": key[:API_KEY_SHOWN_CHARACTERS],
         "key_hash": hash_api_key(key),
     }

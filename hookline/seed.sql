@@ -12,7 +12,7 @@ INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (%(tenant_id)s, %(ad
 -- name: insert_people
 INSERT INTO users (tenant_id, id, email, username, full_name, time_zone)
 VALUES
-    (%(tenant_id)s, %(admin)s, 'admin@demo.example', 'admin', 'Ada Admin', 'Europe/Berlin'),
+    (%(tenant_id)s, %(admin)s, %(admin_email)s, 'admin', 'Ada Admin', 'Europe/Berlin'),
     (%(tenant_id)s, %(technician)s, 'technician@demo.example', 'technician', 'Theo Technician', 'Europe/Berlin')
 
 -- name: insert_team

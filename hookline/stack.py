@@ -3,7 +3,7 @@
 import os
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from hookline.services import SERVERS, Services, embedded_services, external_ser
 from hookline.stack_folder import StackFolder
 from hookline.stack_ports import HEALTH_PURPOSES, reserve_ports
 from hookline.supervisor import Say, Supervisor
+from hookline.tenants import ensure_admin_password
 from infra.clickhouse import ClickHouse
 from infra.clickhouse import migrate as migrate_clickhouse
 from infra.kafka import admin_client
@@ -60,6 +61,7 @@ class _Setup:
     tenant_slug: str
     api_key: str
     has_webhook: bool
+    first_password: str | None = field(repr=False)
 
 
 class Stack:
@@ -84,6 +86,11 @@ class Stack:
     @property
     def folder(self) -> StackFolder:
         return self._folder
+
+    @property
+    def first_password(self) -> str | None:
+        """Of the demo tenant's admin, when this start made it."""
+        return None if self._setup is None else self._setup.first_password
 
     def start(self) -> ReadyFile:
         """Bring everything up; returns once every part says it is ready."""
@@ -135,6 +142,9 @@ class Stack:
             dsn = ensure_service_login(services.owner_dsn, self._folder.database_password_file)
         tenant = seed_demo(services.owner_dsn)
         api_key = ensure_api_key(services.owner_dsn, tenant, self._folder.api_key_file)
+        first_password = ensure_admin_password(
+            services.owner_dsn, settings.management, tenant, self._folder.admin_password_file
+        )
         has_webhook = ensure_demo_webhook(services.owner_dsn, services.kafka, load_secret_box(settings), tenant)
         self._say("set-up: topics, tables, tenant demo and webhook rmm-alerts are there")
         updates = {
@@ -142,7 +152,14 @@ class Stack:
             "postgres": settings.postgres.model_copy(update={"dsn": SecretStr(dsn)}),
             "clickhouse": self._clickhouse_settings(),
         }
-        return _Setup(settings.model_copy(update=updates), services.owner_dsn, tenant.slug, api_key, has_webhook)
+        return _Setup(
+            settings.model_copy(update=updates),
+            services.owner_dsn,
+            tenant.slug,
+            api_key,
+            has_webhook,
+            first_password,
+        )
 
     def _clickhouse_settings(self) -> ClickHouseSettings:
         given = self._settings.clickhouse

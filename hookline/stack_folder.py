@@ -53,6 +53,11 @@ class StackFolder:
         return self.root / "secrets" / "admin-api-key"
 
     @property
+    def admin_password_file(self) -> Path:
+        """The first password of the demo tenant's admin; it may have another since."""
+        return self.root / "secrets" / "admin-password"
+
+    @property
     def database_password_file(self) -> Path:
         """In libpq's own format, so that a DSN names the file and no environment holds the password."""
         return self.root / "secrets" / "postgres.pgpass"

@@ -15,6 +15,7 @@ from hookline.demo_webhook import SLUG, find_webhook
 from hookline.embedded.jars import ensure_kafka_jars
 from hookline.errors import StartInterruptedError
 from hookline.ready_file import ReadyFile
+from hookline.seed import DEMO_ADMIN_EMAIL
 from hookline.signing import curl_line, sign
 from hookline.stack import Stack, StackOptions
 from hookline.stack_folder import StackFolder
@@ -36,6 +37,8 @@ def run_up(options: StackOptions, settings: Settings) -> None:
     try:
         ready = stack.start()
         show_next_steps(console, ready, settings, seconds=progress.seconds)
+        for line in sign_in_lines(ready, stack.first_password if console.is_terminal else None):
+            console.print(line, markup=False)
         sys.stdout.flush()
         stack.watch()
     except StartInterruptedError as interruption:
@@ -58,6 +61,22 @@ def show_next_steps(console: Console, ready: ReadyFile, settings: Settings, *, s
     console.print(f"  {example_curl(ready, settings)}", markup=False)
     console.print(f'  curl -sS -H "Authorization: Bearer {key}" {ready.management_url}/api/v1/deliveries', markup=False)
     console.print(f"\nOr: hookline send {SLUG} --sample datto --data-dir {data_dir}\n", markup=False)
+
+
+def sign_in_lines(ready: ReadyFile, first_password: str | None) -> list[str]:
+    """How a person signs in. `first_password` is shown: None unless this start made it and a person sees it, no log."""
+    password_file = StackFolder(ready.data_dir).admin_password_file
+    if first_password is not None:
+        password = f"password: {first_password} (shown this once, kept in {password_file})"
+    elif password_file.exists():
+        password = f"password: in {password_file}, unless it was changed since"
+    else:
+        password = f"password lost? hookline users set-password {DEMO_ADMIN_EMAIL} --tenant {ready.tenant_slug}"
+    return [
+        f"Sign in at {ready.management_url} to tenant {ready.tenant_slug} as {DEMO_ADMIN_EMAIL}",
+        f"  {password}",
+        "",
+    ]
 
 
 def places(ready: ReadyFile) -> dict[str, str]:

@@ -64,11 +64,17 @@ def write_audit_entry(
 
 
 def write_system_audit_entry(
-    connection: Connection, tenant_id: UUID, action: str, resource_id: UUID | str, *, after: Mapping[str, Any] | None
+    connection: Connection,
+    tenant_id: UUID,
+    action: str,
+    resource_id: UUID | str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
 ) -> None:
-    """As `write_audit_entry`, for what Hookline does by itself, long after whoever asked for it."""
+    """As `write_audit_entry`, for the operator, and for what Hookline does long after whoever asked for it."""
     by = {"tenant_id": tenant_id, "actor": Jsonb(_SYSTEM), "request_id": "", "source_ip": ""}
-    _insert(connection, by, action, resource_id, before=None, after=after)
+    _insert(connection, by, action, resource_id, before=before, after=after)
 
 
 def _insert(

@@ -39,10 +39,14 @@ class Failures:
 
     def of_stranger(self, named: NamedAccount, source_ip: str) -> list[Subject]:
         """Subjects of a sign-in from a browser that the account does not know, whether there is an account or not."""
-        account = named.user_id or hashlib.sha256(f"{named.tenant_slug}/{named.email.lower()}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{named.tenant_slug}/{named.email.lower()}".encode()).hexdigest()
         return [
             Subject(NO_TENANT, f"address:{subscriber(source_ip)}", self._settings.sign_in_failures_per_address_max),
-            Subject(named.tenant_id or NO_TENANT, f"account:{account}", self._settings.sign_in_failures_max),
+            Subject(
+                named.tenant_id or NO_TENANT,
+                account_subject(named.user_id or digest),
+                self._settings.sign_in_failures_max,
+            ),
         ]
 
     def of_known_browser(self, browser: KnownBrowser) -> list[Subject]:
@@ -97,3 +101,8 @@ class Failures:
             "block_seconds": self._settings.sign_in_block_seconds,
         }
         return connection.execute(self._queries[name].encode(), parameters)
+
+
+def account_subject(account: UUID | str) -> str:
+    """What strangers' failures are counted under: of a user's id, or of the digest of a name that nobody has."""
+    return f"account:{account}"
