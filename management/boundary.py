@@ -14,8 +14,8 @@ from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.log import get_logger
 from management.answers import SECURITY_HEADERS, answer_of, error_answer
-from management.errors import ApiError, Problem, ValidationFailedError
-from management.request_body import check_body, read_body, replayed
+from management.errors import ApiError, BodyTooLargeError, Problem, ValidationFailedError
+from management.request_body import check_body, drain, read_body, replayed
 
 API = "/api/v1"
 _RESOURCES = (
@@ -57,6 +57,8 @@ class Boundary:
                     return
                 receive = bounded
             await self._app(scope, receive, answer.send)
+        except BodyTooLargeError as error:
+            await _refuse_body(error, receive, answer)
         except ApiError as error:
             await answer_of(error)(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last place where an error of ours can become an answer
@@ -97,6 +99,15 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive | None:
         return None
     check_body(body, headers.get("content-type", ""))
     return replayed(body, receive)
+
+
+async def _refuse_body(error: BodyTooLargeError, receive: Receive, answer: _Answer) -> None:
+    """The answer goes out at once; the connection ends when the client has had time to read it."""
+    refusal = answer_of(error)
+    await answer.send({"type": "http.response.start", "status": refusal.status_code, "headers": refusal.raw_headers})
+    await answer.send({"type": "http.response.body", "body": refusal.body, "more_body": True})
+    await drain(receive)
+    await answer.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _is_api(scope: Scope) -> bool:

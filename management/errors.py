@@ -99,7 +99,7 @@ class PreconditionFailedError(ApiError):
 
 
 class BodyTooLargeError(ApiError):
-    """The rest of the body is not read: the connection ends with this answer."""
+    """The rest of the body is not wanted: the connection ends with this answer."""
 
     status = 413
     code = "body_too_large"

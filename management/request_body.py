@@ -1,5 +1,7 @@
 """What a request brings, before anything reads it: no more than the cap, and JSON that can be stored."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -8,6 +10,9 @@ from starlette.types import Message, Receive
 from management.errors import BodyTooLargeError, Problem, ValidationFailedError
 
 BODY_BYTES_MAX = 1_048_576
+#: How much of a body that was refused is still taken in: a connection closed on unread data loses the answer, too.
+DRAINED_BYTES_MAX = 16_777_216
+DRAIN_SECONDS_MAX = 5.0
 #: Levels of arrays and objects. Far more than any configuration has, far less than recursive code breaks at.
 DEPTH_MAX = 100
 _NUL = b"\\u0000"
@@ -30,6 +35,18 @@ async def read_body(content_length: str | None, receive: Receive) -> bytes | Non
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def drain(receive: Receive) -> None:
+    """Let go of what the client still sends, within bounds, so that it can read the answer."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS_MAX):
+            while size <= DRAINED_BYTES_MAX:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Body
 from infra.health import HttpServer
 from management.api import build_application
 from management.boundary import API
-from management.request_body import BODY_BYTES_MAX
+from management.request_body import BODY_BYTES_MAX, DRAINED_BYTES_MAX
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "the-secret-of-a-row"
@@ -71,22 +71,28 @@ def test_a_body_up_to_the_cap_is_taken_and_no_larger_one(api: httpx.Client) -> N
     assert (larger.status_code, code(larger)) == (413, "body_too_large")
 
 
-def test_a_body_without_a_length_is_cut_off_at_the_cap(address: tuple[str, int]) -> None:
-    """The answer comes while the client would send on for ever."""
+def test_a_body_without_end_is_answered_and_cut_off(address: tuple[str, int]) -> None:
+    """The answer comes at the cap, while the client would send on for ever; then the connection ends."""
+    chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     with socket.create_connection(address, timeout=30) as connection:
         connection.sendall(
             b"POST /api/v1/things HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
-        chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
         for _ in range(17):
             connection.sendall(chunk)
-        answer = b""
-        while part := connection.recv(65_536):
-            answer += part
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"body_too_large" in answer
-    assert b"connection: close" in answer.lower()
+        answer = connection.recv(65_536)
+        while b"body_too_large" not in answer:
+            answer += connection.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"connection: close" in answer.lower()
+        with pytest.raises(OSError, match=r"reset|Broken pipe|aborted"):
+            send_on(connection, chunk, 2 * DRAINED_BYTES_MAX)
+
+
+def send_on(connection: socket.socket, chunk: bytes, size: int) -> None:
+    for _ in range(size // len(chunk) + 1_000):
+        connection.sendall(chunk)
 
 
 @pytest.mark.parametrize("levels", [101, 1_000, 100_000])
