@@ -1,10 +1,11 @@
--- name: load_webhook
+-- name: load_webhooks
 SELECT
     w.tenant_id, w.id, w.version, w.name, w.slug, w.description, w.is_active, w.auth_type, w.auth_config,
     w.idempotency_source, w.idempotency_window_seconds, w.ordering_key, w.handler_type, w.handler_config, w.filters,
     w.metadata, w.validation, w.priority, w.rate_limit_per_minute, w.max_body_bytes,
-    w.sample_payload IS NOT NULL AS has_sample, w.sample_payload::text AS sample_text, w.sample_captured_at,
-    w.sample_capture_expires_at, w.auto_disabled_at, w.created_by, w.created_at, w.updated_at,
+    w.sample_payload IS NOT NULL AS has_sample, w.sample_captured_at, w.sample_capture_expires_at,
+    CASE WHEN %(with_sample)s THEN w.sample_payload::text END AS sample_text, w.auto_disabled_at, w.created_by,
+    w.created_at, w.updated_at,
     (
         SELECT coalesce(
             json_agg(
@@ -18,8 +19,9 @@ SELECT
         FROM webhook_secrets s
         WHERE s.tenant_id = w.tenant_id AND s.webhook_id = w.id
     ) AS secrets
-FROM webhooks w
-WHERE w.tenant_id = %(tenant_id)s AND w.id = %(id)s
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+JOIN webhooks w ON w.tenant_id = %(tenant_id)s AND w.id = wanted.id
+ORDER BY wanted.place
 
 -- name: lock_webhook
 SELECT id FROM webhooks WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR NO KEY UPDATE
@@ -40,26 +42,8 @@ WHERE w.tenant_id = %(tenant_id)s
     AND (%(priority)s::smallint IS NULL OR w.priority = %(priority)s)
     AND (%(auth_type)s::text IS NULL OR w.auth_type = %(auth_type)s)
 
--- name: list_webhooks
-SELECT
-    w.tenant_id, w.id, w.version, w.name, w.slug, w.description, w.is_active, w.auth_type, w.auth_config,
-    w.idempotency_source, w.idempotency_window_seconds, w.ordering_key, w.handler_type, w.handler_config, w.filters,
-    w.metadata, w.validation, w.priority, w.rate_limit_per_minute, w.max_body_bytes,
-    w.sample_payload IS NOT NULL AS has_sample, w.sample_captured_at, w.sample_capture_expires_at, w.auto_disabled_at,
-    w.created_by, w.created_at, w.updated_at,
-    (
-        SELECT coalesce(
-            json_agg(
-                json_build_object(
-                    'slot', s.slot, 'sealed', s.sealed, 'valid_until', s.valid_until, 'created_at', s.created_at
-                )
-                ORDER BY s.slot
-            ),
-            '[]'
-        )
-        FROM webhook_secrets s
-        WHERE s.tenant_id = w.tenant_id AND s.webhook_id = w.id
-    ) AS secrets
+-- name: find_webhooks
+SELECT w.id
 FROM webhooks w
 WHERE w.tenant_id = %(tenant_id)s
     AND (%(slug)s::text IS NULL OR w.slug = %(slug)s)

@@ -1,6 +1,6 @@
 """Webhooks in Postgres; every statement is for one tenant, in a transaction of the caller's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,10 +21,10 @@ _JSON_COLUMNS = ("auth_config", "idempotency_source", "handler_config", "filters
 
 def load_webhook(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> StoredWebhook:
     """The webhook with its sealed secrets and its sample. Raises NotFoundError, also for another tenant's."""
-    row = connection.execute(_QUERIES["load_webhook"].encode(), {"tenant_id": tenant_id, "id": webhook_id}).fetchone()
-    if row is None:
+    found = _load(connection, tenant_id, [webhook_id], with_sample=True)
+    if not found:
         raise NotFoundError(f"no webhook {webhook_id}")
-    return from_row(row)
+    return found[0]
 
 
 def load_to_change(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> StoredWebhook:
@@ -51,8 +51,8 @@ def list_webhooks(
         "offset": (wanted.page - 1) * wanted.per_page,
     }
     count = connection.execute(_QUERIES["count_webhooks"].encode(), parameters).fetchone()
-    rows = connection.execute(_QUERIES["list_webhooks"].encode(), parameters)
-    return [from_row(row) for row in rows], 0 if count is None else count["total"]
+    ids = [row["id"] for row in connection.execute(_QUERIES["find_webhooks"].encode(), parameters)]
+    return _load(connection, tenant_id, ids, with_sample=False), 0 if count is None else count["total"]
 
 
 def insert_webhook(
@@ -124,6 +124,14 @@ def slug_taken(slug: str) -> ConflictError:
     """What a taken slug is answered with."""
     message = f"slug {slug} is taken"
     return ConflictError(message, details=[Problem("slug", message)])
+
+
+def _load(
+    connection: Connection, tenant_id: UUID, webhook_ids: Sequence[UUID], *, with_sample: bool
+) -> list[StoredWebhook]:
+    """Those that are there, in the order of `webhook_ids`."""
+    parameters = {"tenant_id": tenant_id, "ids": list(webhook_ids), "with_sample": with_sample}
+    return [from_row(row) for row in connection.execute(_QUERIES["load_webhooks"].encode(), parameters)]
 
 
 def _write(connection: Connection, query: str, parameters: Mapping[str, Any], slug: str) -> None:

@@ -51,7 +51,7 @@ class StoredWebhook:
 
 
 def from_row(row: Row) -> StoredWebhook:
-    """From a row of the queries `load_webhook` and `list_webhooks`."""
+    """From a row of the query `load_webhooks`."""
     return StoredWebhook(
         tenant_id=row["tenant_id"],
         id=row["id"],
@@ -59,7 +59,7 @@ def from_row(row: Row) -> StoredWebhook:
         settings=_settings(row),
         secrets=tuple(_secrets(row)),
         has_sample=row["has_sample"],
-        sample_text=row.get("sample_text"),
+        sample_text=row["sample_text"],
         sample_captured_at=row["sample_captured_at"],
         sample_capture_expires_at=row["sample_capture_expires_at"],
         auto_disabled_at=row["auto_disabled_at"],
