@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from hookline import console
 from hookline.cli_options import DEFAULT_DATA_DIR, AsJson, DataDir, epilog
-from hookline.errors import ExitCode, UsageError, WorkFailedError
+from hookline.errors import ExitCode, NotReadyError, UsageError, WorkFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from hookline.management_client import ManagementClient
-    from hookline.webhook_files import Step
+    from hookline.webhook_files.carrying_out import Result
 
 app = typer.Typer(no_args_is_help=True, help="List, show, apply, delete, rotate and test inbound webhooks.")
-_RESOURCE = "/inbound-webhooks"
-_SIGNS = {"create": "+", "update": "~", "delete": "-", "none": " "}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "none": " ", "refused": "!"}
 Slug = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's slug.")]
-File = Annotated[Path, typer.Option("--file", "-f", help="YAML with `webhooks:`; see docs/webhook-files.md.")]
+Files = Annotated[
+    list[Path], typer.Option("--file", "-f", help="YAML with `webhooks:`, or a folder of such files. May be repeated.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; ends with 1 when anything would.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Delete webhooks that the file does not declare.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Delete webhooks that the files do not declare.")]
 SetSecrets = Annotated[bool, typer.Option("--set-secrets", help="Set the secrets of webhooks that are there too.")]
 
 
@@ -34,15 +37,15 @@ def list_webhooks(
     as_json: AsJson = False,
 ) -> None:
     """Show the tenant's webhooks."""
-    from hookline.management_client import open_client
+    from hookline.management_client import WEBHOOKS, open_client
 
     with open_client(data_dir) as client:
-        found = list(client.pages(_RESOURCE, **({} if search is None else {"search": search})))
+        found = list(client.pages(WEBHOOKS, **({} if search is None else {"search": search})))
     if as_json:
         console.show_json(found)
         return
     rows = [
-        [w["slug"], "yes" if w["is_active"] else "no", w["auth_type"], _handler(w), w["last_triggered_at"] or "-"]
+        [w["slug"], "yes" if w["is_active"] else "no", _proof(w), _handler(w), w["last_triggered_at"] or "-"]
         for w in found
     ]
     table = console.plain_table(["slug", "active", "proof", "handler", "last triggered"], rows)
@@ -52,46 +55,43 @@ def list_webhooks(
 @app.command("get", epilog=epilog("hookline webhooks get rmm-alerts > rmm-alerts.yaml"))
 def get(slug: Slug, data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
     """Show one webhook: as a file for `hookline apply`, or with --json everything the API shows."""
-    from hookline.management_client import open_client
-    from hookline.webhook_files import declaration_of
+    from hookline.management_client import WEBHOOKS, open_client
+    from hookline.webhook_files.declarations import declaration_of
+    from hookline.webhook_files.documents import yaml_text
 
     with open_client(data_dir) as client:
-        shown = _find(client, slug)
+        shown = client.call("GET", f"{WEBHOOKS}/{_find(client, slug)['id']}")
     if as_json:
         console.show_json(shown)
     else:
-        typer.echo(yaml.safe_dump({"webhooks": [declaration_of(shown)]}, sort_keys=False, allow_unicode=True), nl=False)
+        typer.echo(yaml_text({"webhooks": [declaration_of(shown)]}), nl=False)
 
 
 @app.command("apply", epilog=epilog("hookline webhooks apply -f webhooks.yaml --dry-run"))
 def apply(
-    file: File,
+    files: Files,
     dry_run: DryRun = False,
     prune: Prune = False,
     set_secrets: SetSecrets = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Make the tenant's webhooks what a file declares; members it does not mention stay as they are."""
+    """Make the tenant's webhooks what files declare; members they do not mention stay as they are."""
     from hookline.management_client import open_client
-    from hookline.webhook_files import plan, read_webhook_file, with_secrets, without_secrets
+    from hookline.webhook_files.carrying_out import as_planned, carry_out
+    from hookline.webhook_files.declarations import read_webhook_files
+    from hookline.webhook_files.steps import plan
 
-    declared = read_webhook_file(file)
+    declarations = read_webhook_files(files)
     with open_client(data_dir) as client:
-        in_force = _in_force(client, [entry["slug"] for entry in declared], everything=prune)
-        steps = plan(declared, in_force, prune=prune)
-        if set_secrets:
-            steps = [step._replace(kind="update") if _sets_secret(step) else step for step in steps]
-        generated: dict[str, str] = {}
-        for step in () if dry_run else steps:
-            resolve = with_secrets if set_secrets or step.kind == "create" else None
-            body = without_secrets(step.declared) if resolve is None else resolve(step.declared, file.parent)
-            secret = _carry_out(client, step, body, in_force)
-            if secret is not None and body == without_secrets(step.declared):
-                generated[step.slug] = secret
-    _show_steps(steps, generated, as_json=as_json)
-    changes = any(step.kind != "none" for step in steps)
-    raise typer.Exit(ExitCode.WORK_FAILED if dry_run and changes else ExitCode.OK)
+        in_force = _in_force(client, [declaration.slug for declaration in declarations], everything=prune)
+        steps = plan(declarations, in_force, prune=prune, set_secrets=set_secrets)
+        results = _shown(map(as_planned, steps) if dry_run else carry_out(client, steps), as_json=as_json)
+    problems = [f"{result.slug}: {result.problem}" for result in results if result.problem is not None]
+    if problems:
+        raise WorkFailedError("\n".join([f"{len(problems)} of {len(results)} could not be done", *problems]))
+    if dry_run and any(result.kind != "none" for result in results):
+        raise typer.Exit(ExitCode.WORK_FAILED)
 
 
 @app.command("delete", epilog=epilog("hookline webhooks delete rmm-alerts --yes"))
@@ -101,13 +101,13 @@ def delete(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Delete a webhook with its external ids; its deliveries stay in the log."""
-    from hookline.management_client import open_client
+    from hookline.management_client import WEBHOOKS, open_client
 
     with open_client(data_dir) as client:
         shown = _find(client, slug)
         if not yes and not typer.confirm(f"delete {slug}? Its URL stops working at once"):
             raise WorkFailedError("nothing deleted")
-        client.call("DELETE", f"{_RESOURCE}/{shown['id']}")
+        client.call("DELETE", f"{WEBHOOKS}/{shown['id']}")
     typer.echo(f"deleted {slug}")
 
 
@@ -119,36 +119,42 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Make a new secret and print it, this once; the old one stays good for 24 h unless said otherwise."""
-    from hookline.management_client import open_client
+    from hookline.management_client import WEBHOOKS, open_client
 
     body = {} if overlap_seconds is None else {"rotation_overlap_seconds": overlap_seconds}
     with open_client(data_dir) as client:
-        rotated = client.call("POST", f"{_RESOURCE}/{_find(client, slug)['id']}/rotate-secret", body=body).content
+        rotated = client.call("POST", f"{WEBHOOKS}/{_find(client, slug)['id']}/rotate-secret", body=body)
     if as_json:
         console.show_json(rotated)
-    else:
-        typer.echo(f"new secret of {slug}: {rotated['secret']}")
-        typer.echo(f"the previous one is good until {rotated['previous_secret_valid_until'] or 'now'}")
+        return
+    until = rotated["previous_secret_valid_until"]
+    typer.echo(f"new secret of {slug}, shown this once: {rotated['secret']}")
+    typer.echo("the previous one is not good any more" if until is None else f"the previous one is good until {until}")
 
 
 @app.command("test", epilog=epilog("hookline webhooks test rmm-alerts --file alert.json --dry-run"))
 def send_test(
     slug: Slug,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="A JSON body; else the captured sample.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="The body to send; else the sample.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and check only; nothing happens.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Send a marked request through the pipeline and print what became of it; ends with 1 when it failed."""
-    from hookline.management_client import open_client
+    """Send a marked request through the pipeline, and print what became of it.
+
+    Ends with 1 when it failed, and with 3 when there was no outcome in time.
+    """
+    from hookline.management_client import WEBHOOKS, open_client
 
     body: dict[str, Any] = {"dry_run": dry_run}
     if file is not None:
-        body["body"] = _json_of(file)
+        body["text"] = _text_of(file)
     with open_client(data_dir) as client:
-        found = client.call("POST", f"{_RESOURCE}/{_find(client, slug)['id']}/test", body=body).content
+        found = client.call("POST", f"{WEBHOOKS}/{_find(client, slug)['id']}/test", body=body)
     console.show_json(found)
-    well = found.get("valid", True) if dry_run else found.get("dispatch_status") in ("dispatched", "filtered")
-    raise typer.Exit(ExitCode.OK if well else ExitCode.WORK_FAILED)
+    if found.get("waiting_for"):
+        raise NotReadyError("\n".join(["no outcome yet, it waits for", *found["waiting_for"]]))
+    failed = bool(found["problems"]) if dry_run else found["dispatch_status"] == "failed"
+    raise typer.Exit(ExitCode.WORK_FAILED if failed else ExitCode.OK)
 
 
 def _find(client: ManagementClient, slug: str) -> dict[str, Any]:
@@ -158,57 +164,50 @@ def _find(client: ManagementClient, slug: str) -> dict[str, Any]:
     return shown
 
 
-def _in_force(client: ManagementClient, slugs: list[str], *, everything: bool) -> dict[str, dict[str, Any]]:
-    """What is there, by slug: all, or the named ones."""
+def _in_force(client: ManagementClient, slugs: Sequence[str], *, everything: bool) -> dict[str, dict[str, Any]]:
+    """What is there, by slug: all, or the named ones. What cannot be a slug is not asked for."""
+    from hookline.management_client import WEBHOOKS
+    from schemas.webhooks import SLUG_PATTERN
+
     if everything:
-        return {shown["slug"]: shown for shown in client.pages(_RESOURCE)}
-    found = {}
-    for slug in slugs:
-        for shown in client.pages(_RESOURCE, slug=slug):
-            found[shown["slug"]] = shown
-    return found
+        return {shown["slug"]: shown for shown in client.pages(WEBHOOKS)}
+    possible = [slug for slug in slugs if re.fullmatch(SLUG_PATTERN, slug)]
+    return {shown["slug"]: shown for slug in possible for shown in client.pages(WEBHOOKS, slug=slug)}
 
 
-def _carry_out(
-    client: ManagementClient, step: Step, body: dict[str, Any], in_force: dict[str, dict[str, Any]]
-) -> str | None:
-    """Do one step; the secret the answer shows, if any. An update is refused when somebody else was faster."""
-    from hookline.webhook_files import completed
-
-    if step.kind == "create":
-        answer: dict[str, Any] = client.call("POST", _RESOURCE, body=body).content
-        return answer.get("secret")
-    if step.kind == "none":
-        return None
-    shown = in_force[step.slug]
-    if step.kind == "delete":
-        client.call("DELETE", f"{_RESOURCE}/{shown['id']}")
-        return None
-    whole = {**completed(body, shown), "version": shown["version"]}
-    changed = client.call("PUT", f"{_RESOURCE}/{shown['id']}", body=whole).content
-    return changed.get("secret")  # type: ignore[no-any-return]  # JSON
+def _shown(results: Iterable[Result], *, as_json: bool) -> list[Result]:
+    """The results, shown one by one, so that no secret is lost when a later one fails; as JSON all at the end."""
+    shown: list[Result] = []
+    try:
+        for result in results:
+            shown.append(result)
+            if not as_json:
+                _show(result)
+    finally:
+        if as_json:
+            console.show_json([_as_json(result) for result in shown])
+    return shown
 
 
-def _sets_secret(step: Step) -> bool:
-    from hookline.webhook_files import without_secrets
+def _show(result: Result) -> None:
+    typer.echo(f"{_SIGNS[result.kind]} {result.slug}: {'as declared' if result.kind == 'none' else result.kind}")
+    for difference in result.differences:
+        before, after = (json.dumps(value, ensure_ascii=False) for value in (difference.before, difference.after))
+        typer.echo(f"    {difference.path}: {before} -> {after}")
+    if result.sets_secret and result.kind == "update":
+        typer.echo("    secret: as the file says")
+    if result.secret is not None:
+        typer.echo(f"    secret, shown this once: {result.secret}")
 
-    return step.kind == "none" and without_secrets(step.declared) != step.declared
+
+def _as_json(result: Result) -> dict[str, Any]:
+    members = result._asdict()
+    differences = [difference._asdict() for difference in result.differences]
+    return {"webhook": members.pop("slug"), "step": members.pop("kind"), **members, "differences": differences}
 
 
-def _show_steps(steps: list[Step], generated: dict[str, str], *, as_json: bool) -> None:
-    if as_json:
-        shown = [
-            {"webhook": s.slug, "step": s.kind, "differences": [d._asdict() for d in s.differences]} for s in steps
-        ]
-        console.show_json({"steps": shown, "generated_secrets": generated})
-        return
-    for step in steps:
-        typer.echo(f"{_SIGNS[step.kind]} {step.slug}: {step.kind if step.kind != 'none' else 'as declared'}")
-        for difference in step.differences:
-            before, after = (json.dumps(value, ensure_ascii=False) for value in (difference.before, difference.after))
-            typer.echo(f"    {difference.path}: {before} -> {after}")
-    for slug, secret in generated.items():
-        typer.echo(f"secret of {slug}, shown this once: {secret}")
+def _proof(shown: dict[str, Any]) -> str:
+    return "[red]none[/red]" if shown["auth_type"] == "none" else str(shown["auth_type"])
 
 
 def _handler(shown: dict[str, Any]) -> str:
@@ -216,10 +215,10 @@ def _handler(shown: dict[str, Any]) -> str:
     return str(config.get("action") or f"workflow {config.get('workflow_id')}")
 
 
-def _json_of(file: Path) -> Any:
+def _text_of(file: Path) -> str:
     try:
-        return json.loads(file.read_bytes())
+        return file.read_bytes().decode("utf-8")
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{file} is not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8") from error

@@ -1,0 +1,126 @@
+"""What would have to be done so that webhooks are as declared, and the bodies of the calls that do it.
+
+Members that a declaration does not mention stay as they are in force.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from hookline.webhook_files.declarations import Declaration, Json
+from management.inbound_webhooks.schemas import SECRET_MEMBERS
+
+Kind = Literal["create", "update", "delete", "none", "refused"]
+#: Compared as a whole: whatever is left out of them is meant to be gone.
+_WHOLE = frozenset({"handler_config.field_mapping", "filters", "metadata", "idempotency_source"})
+_PARTS = (("auth_type", "auth_config"), ("handler_type", "handler_config"))
+_NO_COMPARISON = frozenset({"version", "validation.event_version"})
+_ABSENT = object()
+
+
+class Difference(NamedTuple):
+    """A member that is declared otherwise than it is in force; None where there is none."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+class Step(NamedTuple):
+    """What to do for one webhook. `shown` is what the API shows of it; `problem` says why a step is refused."""
+
+    kind: Kind
+    slug: str
+    declaration: Declaration | None = None
+    shown: Json | None = None
+    differences: tuple[Difference, ...] = ()
+    sets_secret: bool = False
+    problem: str | None = None
+
+
+def plan(
+    declarations: Sequence[Declaration], in_force: Mapping[str, Json], *, prune: bool, set_secrets: bool
+) -> list[Step]:
+    """Steps in the order of the files, deletions last. `in_force` is what the API shows, by slug.
+
+    A new webhook, and one that gets another scheme of proof, takes its declared secret. Any other does so with
+    `set_secrets` alone: whether it differs cannot be seen.
+    """
+    steps = [
+        Step("create", declaration.slug, declaration, sets_secret=bool(declaration.secret_sources))
+        if declaration.slug not in in_force
+        else _change(declaration, in_force[declaration.slug], set_secrets=set_secrets)
+        for declaration in declarations
+    ]
+    if prune:
+        steps += _deletions(in_force.keys() - {declaration.slug for declaration in declarations}, in_force)
+    return steps
+
+
+def body_of(step: Step) -> Json:
+    """What to POST or PUT, with secrets. Raises UsageError for a secret that is not where it should be."""
+    declaration, shown = step.declaration, step.shown
+    assert declaration is not None  # noqa: S101  # nothing is sent for a deletion
+    body = {name: value for name, value in declaration.without_secrets.items() if name != "version"}
+    if shown is not None:
+        body = _completed(body, shown)
+    if step.sets_secret:
+        body["auth_config"] = {**body["auth_config"], **declaration.secrets()}
+    return body
+
+
+def _change(declaration: Declaration, shown: Json, *, set_secrets: bool) -> Step:
+    declared = declaration.without_secrets
+    differences = tuple(_differences(declared, shown, ""))
+    scheme = _kind(declared, shown, *_PARTS[0])
+    new_scheme = scheme != shown["auth_type"]
+    own = SECRET_MEMBERS.get(scheme) if isinstance(scheme, str) else None
+    foreign = sorted(declaration.secret_sources.keys() - {own})
+    sets_secret = bool(declaration.secret_sources) and (set_secrets or new_scheme)
+    step = Step("none", declaration.slug, declaration, shown, differences, sets_secret)
+    if foreign:
+        problem = f"auth_config.{foreign[0]}: {scheme} has no such member"
+        return step._replace(kind="refused", problem=problem)
+    if not differences and not sets_secret:
+        return step
+    version = declared.get("version", shown["version"])
+    if version != shown["version"]:
+        problem = (
+            f"somebody else changed it: the file is of version {version}, and it is version {shown['version']} by now. "
+            "Get it again, or leave `version` out of the file to have it as declared, whatever was changed"
+        )
+        return step._replace(kind="refused", problem=problem)
+    return step._replace(kind="update")
+
+
+def _deletions(slugs: Sequence[str] | set[str], in_force: Mapping[str, Json]) -> list[Step]:
+    """Those that use another webhook's external ids go first: the other one cannot go before them."""
+    leaning = [slug for slug in slugs if in_force[slug]["handler_config"].get("external_ids_of") is not None]
+    return [Step("delete", slug, shown=in_force[slug]) for slug in (*sorted(leaning), *sorted(set(slugs) - {*leaning}))]
+
+
+def _completed(declared: Json, shown: Json) -> Json:
+    """What a PUT needs besides; within the scheme of proof and the action the API keeps what is not mentioned."""
+    body = {"name": shown["name"], "handler_config": {}, "auth_config": {}, **declared}
+    for outer, inner in _PARTS:
+        body[outer] = _kind(declared, shown, outer, inner)
+    validation, before = declared.get("validation"), shown.get("validation")
+    if isinstance(validation, dict) and before is not None and validation.get("event_type") == before["event_type"]:
+        body["validation"] = {**before, **{name: value for name, value in validation.items() if value is not None}}
+    return body
+
+
+def _kind(declared: Json, shown: Json, outer: str, inner: str) -> Any:
+    """The type that is meant, beside the part or in it, or the one in force."""
+    part = declared.get(inner)
+    within = part.get("type") if isinstance(part, dict) else None
+    return declared.get(outer, within if within is not None else shown[outer])
+
+
+def _differences(declared: Any, shown: Any, path: str) -> Iterator[Difference]:
+    if path not in _WHOLE and isinstance(declared, dict) and isinstance(shown, dict):
+        for name, value in declared.items():
+            yield from _differences(value, shown.get(name, _ABSENT), f"{path}.{name}" if path else name)
+    elif path in _NO_COMPARISON and (declared is None or path == "version"):
+        return
+    elif declared != shown and not (declared is None and shown is _ABSENT):
+        yield Difference(path, None if shown is _ABSENT else shown, declared)
