@@ -130,8 +130,8 @@ class ManagementSettings(_Section):
 
     `trusted_proxies` (CIDR, separated by commas): whose `X-Forwarded-For` is believed.
     `session_cookie_secure` unset means: unless `host` is a loopback address. A password's hash takes
-    `password_memory_kibibytes`, so only so many are made at once; the defaults are what argon2's authors advise, less
-    is for tests. Sign-ins are counted as docs/adr/0008 says.
+    `password_memory_kibibytes`, so only so many are made at once; the defaults are those of RFC 9106 for little memory,
+    less is for tests. Sign-ins are counted as docs/adr/0008 says.
     A test of a webhook waits `test_wait_seconds` for its outcome.
     `receiver_base_url` is where senders reach the receiver from outside; receiver URLs begin with it.
     """

@@ -15,7 +15,7 @@ LENGTH_MIN = 12
 LENGTH_MAX = 1_024
 _GENERATED_BYTES = 18
 _DUMMY_BYTES = 32
-_LANES = 1
+_LANES = 1  # a hash keeps one core busy, so that others can work
 _WAIT_SECONDS_MAX = 10.0
 _RETRY_AFTER_SECONDS = "2"
 

@@ -56,7 +56,7 @@ def session_routes(
     @router.delete("/sessions/current", status_code=204)
     def sign_out(response: Response, actor: known) -> None:
         """End the session that asks. The browser stays known."""
-        service.end(actor)
+        service.end_current(actor)
         response.delete_cookie(SESSION_COOKIE, path="/", secure=secure_cookies, httponly=True, samesite="strict")
 
     @router.delete("/sessions/{session_id}", status_code=204)

@@ -45,11 +45,16 @@ class SessionService:
         meta = PageMeta(page=wanted.page, per_page=wanted.per_page, total=total)
         return Page(data=[_shown(row, own) for row in rows], meta=meta)
 
-    def end(self, actor: Actor, session_id: UUID | None = None) -> None:
-        """End a session of whoever asks, by default the one that asks. Raises NotFoundError, also for another's."""
-        own = own_session(actor)
-        if not self._repository.end(actor, session_id or own):
-            raise NotFoundError(f"no session {session_id or own}")
+    def end_current(self, actor: Actor) -> None:
+        """End the session that asks. Raises ForbiddenError for an API key, UnauthorizedError when it ended already."""
+        if not self._repository.end(actor, own_session(actor)):
+            raise UnauthorizedError
+
+    def end(self, actor: Actor, session_id: UUID) -> None:
+        """End a session of whoever asks. Raises NotFoundError, also for another's; ForbiddenError for an API key."""
+        own_session(actor)
+        if not self._repository.end(actor, session_id):
+            raise NotFoundError(f"no session {session_id}")
 
 
 def hash_token(token: str) -> bytes:

@@ -82,6 +82,7 @@ def test_the_ready_file_is_complete_private_and_where_it_was_asked_for(stack: Ru
     assert ReadyFile.model_validate_json(copy.read_text()) == ready
     folder = StackFolder(stack.data_dir)
     secrets = [copy, folder.ready_file, folder.master_key_file, folder.api_key_file, folder.database_password_file]
+    secrets.append(folder.admin_password_file)
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
 
 
@@ -106,9 +107,20 @@ def test_no_secret_is_in_the_environment_of_a_role(stack: RunningStack) -> None:
     password = folder.database_password_file.read_text().strip().rpartition(":")[2]
     owner = psycopg.conninfo.conninfo_to_dict(stack.ready.postgres_dsn)["password"]
     secrets = [password, str(owner), folder.master_key_file.read_text().strip(), stack.ready.admin_api_key]
+    secrets.append(folder.admin_password_file.read_text().strip())
     for role in ROLES:
         text = Path(f"/proc/{stack.pids[role]}/environ").read_text() + stack.output()
         assert not [secret for secret in secrets if secret in text]
+
+
+def test_the_first_start_makes_an_admin_and_says_how_to_sign_in(stack: RunningStack) -> None:
+    file = StackFolder(stack.data_dir).admin_password_file
+    output = stack.output()
+    assert f"Sign in at {stack.ready.management_url} to tenant demo as admin@demo.example" in output
+    assert f"password: in {file}" in output, "no terminal sees it, so it is not shown"
+    body = {"tenant": "demo", "email": "admin@demo.example", "password": file.read_text().strip()}
+    answer = httpx.post(f"{stack.ready.management_url}/api/v1/sessions", json=body, trust_env=False, timeout=20)
+    assert (answer.status_code, answer.json()["is_admin"]) == (201, True)
 
 
 def test_status_shows_every_part_and_group(stack: RunningStack) -> None:
