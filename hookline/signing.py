@@ -35,9 +35,9 @@ def sign(webhook: Webhook, body: bytes) -> dict[str, str]:
     """
     auth = webhook.config.auth_config
     if not isinstance(auth, HmacAuth):
-        raise UsageError(f"webhook {webhook.config.slug} takes no signature ({auth.type}), and `send` only signs")
+        raise UsageError(f"webhook {webhook.slug} takes no signature ({auth.type}), and `send` only signs")
     if auth.signed_payload != "{body}" or auth.timestamp_header is not None:
-        raise UsageError(f"webhook {webhook.config.slug} signs more than the body, which `send` cannot do")
+        raise UsageError(f"webhook {webhook.slug} signs more than the body, which `send` cannot do")
     digest = hmac.digest(webhook.secrets[0].value, body, auth.algorithm)
     return {auth.signature_header: (auth.prefix or "") + _ENCODINGS[auth.encoding](digest)}
 

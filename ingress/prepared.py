@@ -9,6 +9,7 @@ from infra.webhooks import Webhook, WebhookTable
 from ingress.core.limits import TokenBucket
 from ingress.core.proofs import Secret
 from ingress.core.verify import build_verifier
+from schemas.webhooks import WebhookConfig
 
 _log = get_logger(__name__)
 
@@ -32,9 +33,13 @@ class Prepared:
     )
 
     def __init__(
-        self, webhook: Webhook, bucket: TokenBucket, key_of: KeyOf | None, ordering_key_of: KeyOf | None
+        self,
+        webhook: Webhook,
+        config: WebhookConfig,
+        bucket: TokenBucket,
+        key_of: KeyOf | None,
+        ordering_key_of: KeyOf | None,
     ) -> None:
-        config = webhook.config
         self.webhook = webhook
         self.bucket = bucket
         self.key_of = key_of
@@ -68,10 +73,10 @@ class PreparedWebhooks:
         webhook = self._table.find(tenant_slug, slug)
         if webhook is None:
             return None
-        prepared = self._by_id.get(webhook.config.webhook_id)
+        prepared = self._by_id.get(webhook.webhook_id)
         if prepared is None or prepared.webhook is not webhook:
             prepared = self._prepare(webhook, prepared, now_us)
-            self._by_id[webhook.config.webhook_id] = prepared
+            self._by_id[webhook.webhook_id] = prepared
         return prepared
 
     def forget_deleted(self) -> None:
@@ -99,4 +104,4 @@ class PreparedWebhooks:
                 "ingress.expression.refused", webhook_id=config.webhook_id, version=config.version, error=str(error)
             )
             key_of, ordering_key_of = None, None
-        return Prepared(webhook, bucket, key_of, ordering_key_of)
+        return Prepared(webhook, config, bucket, key_of, ordering_key_of)

@@ -24,7 +24,7 @@ class Plans:
     def version(self, tenant_id: str, webhook_id: str) -> int:
         """Version of the configuration known here; 0 when the webhook is not known."""
         webhook = self._webhooks.by_id(tenant_id, webhook_id)
-        return 0 if webhook is None else webhook.config.version
+        return 0 if webhook is None else webhook.version
 
     def find(self, tenant_id: str, webhook_id: str) -> RequestPlan | None:
         """The plan of a webhook's current configuration, or None for one that does not exist."""

@@ -3,9 +3,10 @@
 Secrets inside are ciphertexts (`infra.secretbox`), never plain text.
 """
 
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 NAME_LENGTH_MAX = 255
@@ -185,7 +186,7 @@ class WebhookConfig(_Frozen):
     """Everything ingress and processors know of one webhook. Ids are UUID text; slugs make the receiver URL.
 
     `is_active` is false too while the tenant is not entitled to webhooks. `priority` 2 and 3 go to the expedited
-    topic. `rate_limit_per_minute` is also the burst. `filters` are those of the public API (`infra.filters`).
+    topic. `rate_limit_per_minute` is also the burst. `filters` are those of the public API (`infra.requests.filters`).
     """
 
     tenant_id: str
@@ -227,6 +228,13 @@ class WebhookConfig(_Frozen):
             elif isinstance(variant, _Frozen):
                 named.setdefault(outer, variant.type)  # type: ignore[attr-defined]  # a variant of either union
         return named
+
+    @field_validator("auth_config")
+    @classmethod
+    def _check_networks(cls, auth: AuthConfig) -> AuthConfig:
+        for text in auth.ip_cidrs:
+            ip_network(text.strip())
+        return auth
 
     @model_validator(mode="after")
     def _require_agreement(self) -> "WebhookConfig":

@@ -71,6 +71,13 @@ def test_one_or_two_secrets_may_be_valid_at_once(count: int) -> None:
     assert len(HmacAuth(secrets=(SEALED, SEALED)).secrets) == 2
 
 
+@pytest.mark.parametrize("network", ["nowhere", "10.0.0.1/8", "10.0.0.0/33", ""])
+def test_networks_are_checked_where_the_receiver_would_trip_over_them(network: str) -> None:
+    auth = {"type": "ip_allowlist", "ip_cidrs": ["10.0.0.0/8", network]}
+    with pytest.raises(ValidationError, match="auth_config"):
+        WebhookConfig(**(VALID | {"auth_type": "ip_allowlist", "auth_config": auth}))
+
+
 @pytest.mark.parametrize(("kind", "value"), [("cookie", "x"), ("header", ""), ("jsonata", "x" * 4097)])
 def test_an_idempotency_source_is_a_header_or_an_expression_of_bounded_length(kind: str, value: str) -> None:
     with pytest.raises(ValidationError):
