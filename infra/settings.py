@@ -144,15 +144,15 @@ class ManagementSettings(_Section):
     session_cookie_secure: bool | None = None
     session_idle_seconds: int = Field(default=28_800, ge=1)
     session_lifetime_seconds: int = Field(default=604_800, ge=1, le=31_536_000)
-    sessions_per_user_max: int = Field(default=20, ge=1, le=1_000)
+    user_sessions_max: int = Field(default=20, ge=1, le=1_000)
     sign_in_failures_max: int = Field(default=10, ge=1)
-    sign_in_failures_per_address_max: int = Field(default=30, ge=1)
+    sign_in_address_failures_max: int = Field(default=30, ge=1)
     sign_in_window_seconds: int = Field(default=900, ge=1)
     sign_in_block_seconds: int = Field(default=900, ge=1)
     password_memory_kibibytes: int = Field(default=65_536, ge=64, le=1_048_576)
     password_iterations: int = Field(default=3, ge=1, le=20)
-    password_hashes_at_once_max: int = Field(default=2, ge=1, le=16)
-    password_hashes_waiting_max: int = Field(default=8, ge=1, le=32)
+    password_hashes_in_flight_max: int = Field(default=2, ge=1, le=16)
+    password_waiting_hashes_max: int = Field(default=8, ge=1, le=32)
     test_wait_seconds: float = Field(default=10.0, gt=0, le=60)
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,6 @@ from management.errors import UnavailableError
 LENGTH_MIN = 12
 LENGTH_MAX = 1_024
 _GENERATED_BYTES = 18
-_DUMMY_BYTES = 32
 _LANES = 1  # a hash keeps one core busy, so that others can work
 _WAIT_SECONDS_MAX = 10.0
 _RETRY_AFTER_SECONDS = "2"
@@ -50,9 +50,9 @@ class Passwords:
             parallelism=_LANES,
             type=Type.ID,
         )
-        self._dummy = self._hasher.hash(secrets.token_urlsafe(_DUMMY_BYTES))
-        self._open = _Queue(settings.password_hashes_at_once_max, settings.password_hashes_waiting_max)
-        self._reserved = _Queue(1, settings.password_hashes_waiting_max)
+        self._dummy = _hash_of_nothing(self._hasher)
+        self._open = _Queue(settings.password_hashes_in_flight_max, settings.password_waiting_hashes_max)
+        self._reserved = _Queue(1, settings.password_waiting_hashes_max)
 
     def hash(self, password: str) -> str:
         """What is stored of a password."""
@@ -93,6 +93,14 @@ class _Queue:
                 self._working.release()
         finally:
             self._places.release()
+
+
+def _hash_of_nothing(hasher: PasswordHasher) -> str:
+    """Looks like any hash of `hasher`, so that comparing with it is the same work; no password is known to have it."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).decode().rstrip("=") for length in (hasher.salt_len, hasher.hash_len)
+    )
+    return f"$argon2id$v=19$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}${salt}${digest}"
 
 
 def _too_busy() -> UnavailableError:

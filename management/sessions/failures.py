@@ -41,7 +41,7 @@ class Failures:
         """Subjects of a sign-in from a browser that the account does not know, whether there is an account or not."""
         digest = hashlib.sha256(f"{named.tenant_slug}/{named.email.lower()}".encode()).hexdigest()
         return [
-            Subject(NO_TENANT, f"address:{subscriber(source_ip)}", self._settings.sign_in_failures_per_address_max),
+            Subject(NO_TENANT, f"address:{subscriber(source_ip)}", self._settings.sign_in_address_failures_max),
             Subject(
                 named.tenant_id or NO_TENANT,
                 account_subject(named.user_id or digest),

@@ -52,7 +52,7 @@ class SessionRepository:
         self._bounds = {
             "idle_seconds": settings.session_idle_seconds,
             "lifetime_seconds": settings.session_lifetime_seconds,
-            "sessions_max": settings.sessions_per_user_max,
+            "sessions_max": settings.user_sessions_max,
             "granularity_seconds": min(_GRANULARITY_SECONDS, settings.session_idle_seconds // 4),
         }
 

@@ -132,7 +132,7 @@ def test_signing_in_again_replaces_the_session_of_that_browser_and_the_number_is
         assert browser.sign_in("acme", email).status_code == 201
         assert browser.session_cookie != old
         assert management_base.rows(count, (user_id,)) == [{"count": 1}]
-        for _ in range(management_base.settings.management.sessions_per_user_max + 2):
+        for _ in range(management_base.settings.management.user_sessions_max + 2):
             browser.client.cookies.delete("hookline_session")
             assert browser.sign_in("acme", email).status_code == 201
         assert browser.call("GET", "/sessions/current").status_code == 200

@@ -14,6 +14,7 @@ NUMBER = (int, float)
 #: The last word of a number's name, before `max`, says what it counts.
 UNITS = {"attempts", "batches", "bytes", "connections", "depth", "factor", "keys", "milliseconds", "partitions"}
 UNITS |= {"port", "records", "requests", "second", "seconds", "webhooks", "workers"}
+UNITS |= {"failures", "hashes", "iterations", "kibibytes", "minute", "sessions"}
 
 
 def leaves(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, FieldInfo]]:

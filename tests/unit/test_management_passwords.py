@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 
 from infra.settings import ManagementSettings
 from management.errors import UnavailableError
@@ -63,10 +64,17 @@ def test_a_hash_is_outdated_when_the_settings_changed() -> None:
     assert passwords.verify(other.hash("correct horse battery"), "correct horse battery")
 
 
+def test_without_a_hash_the_work_is_that_of_any_hash() -> None:
+    passwords = Passwords(CHEAP)
+    assert not passwords.is_outdated(passwords._dummy)
+    with pytest.raises(VerifyMismatchError):  # not InvalidHashError, which would come without the work
+        passwords._hasher.verify(passwords._dummy, "correct horse battery")
+
+
 def test_more_than_may_wait_are_sent_away_and_known_browsers_have_a_queue_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = CHEAP.model_copy(update={"password_hashes_at_once_max": 2, "password_hashes_waiting_max": 1})
+    settings = CHEAP.model_copy(update={"password_hashes_in_flight_max": 2, "password_waiting_hashes_max": 1})
     passwords = Passwords(settings)
     hasher = passwords._hasher
     stored = passwords.hash("correct horse battery")
