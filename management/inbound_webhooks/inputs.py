@@ -111,7 +111,9 @@ class InboundWebhookCreateInput(MemberSettings):
     handler_config: InboundWebhookHandlerInput
 
 
-def _with_read_only_members(schema: dict[str, Any]) -> None:
+def _as_an_update(schema: dict[str, Any]) -> None:
+    for member in schema["properties"].values():
+        member.pop("default", None)
     for name in sorted(READ_ONLY):
         schema["properties"][name] = {"readOnly": True, "description": "Ignored"}
     schema["properties"]["version"] = {
@@ -123,7 +125,7 @@ def _with_read_only_members(schema: dict[str, Any]) -> None:
 class InboundWebhookUpdateInput(InboundWebhookCreateInput):
     """What GET shows is taken unchanged. What is left out stays as it is: there are no defaults here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_with_read_only_members)
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_as_an_update)
 
 
 class InboundWebhookPatchInput(BaseModel):

@@ -46,11 +46,12 @@ def add_many(base: ManagementBase) -> None:
     if base.rows("SELECT FROM webhooks WHERE tenant_id = %s LIMIT 1", (base.tenant.id,)):
         return
     base.write(
-        "INSERT INTO webhooks"
-        " (tenant_id, id, slug, name, description, is_active, auth_config, handler_config, priority) SELECT %s, gen_random_uuid(), 'many-' || n, 'Webhook ' || n, 'This is number ' || n, n %% 3 > 0,"
-        " '{\"signature_header\": \"X-S\"}', jsonb_build_object('action', 'createTicket', 'field_mapping',"
-        " jsonb_build_object('title', 'alert.title', 'description', repeat(md5(n::text), 60))), n %% 4"
-        " FROM generate_series(1, %s) n",
+        "INSERT INTO webhooks "
+        "(tenant_id, id, slug, name, description, is_active, auth_config, handler_config, priority) "
+        "SELECT %s, gen_random_uuid(), 'many-' || n, 'Webhook ' || n, 'This is number ' || n, n %% 3 > 0, "
+        """'{"signature_header": "X-S"}', jsonb_build_object('action', 'createTicket', 'field_mapping', """
+        "jsonb_build_object('title', 'alert.title', 'description', repeat(md5(n::text), 60))), n %% 4 "
+        "FROM generate_series(1, %s) n",
         (base.tenant.id, WEBHOOKS_MANY),
     )
     base.write(
