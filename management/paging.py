@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from infra.clock import MICROSECONDS
+from management.moments import Moment
 
 PAGE_MAX = 10_000
 PER_PAGE_MAX = 100
@@ -23,8 +24,8 @@ class PageRequest(BaseModel):
 
     page: int = Field(default=1, ge=1, le=PAGE_MAX)
     per_page: int = Field(default=25, ge=1, le=PER_PAGE_MAX)
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 class PageMeta(BaseModel):

@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from management.moments import Moment
 from management.paging import PageRequest
-from management.permissions import PERMISSIONS
+from management.permissions import EVERYTHING, PERMISSIONS
 
 NAME_LENGTH_MAX = 255
-_NAME_OF_PERMISSION_LENGTH_MAX = 64
+_PermissionName = Annotated[str, Field(max_length=64, json_schema_extra={"enum": [EVERYTHING, *sorted(PERMISSIONS)]})]
 
 
 class ApiKeyFilter(PageRequest):
@@ -57,10 +58,10 @@ class ApiKeyCreateInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"\S")
-    permissions: list[Annotated[str, Field(max_length=_NAME_OF_PERMISSION_LENGTH_MAX)]] = Field(
+    permissions: list[_PermissionName] = Field(
         min_length=1,
         max_length=2 * len(PERMISSIONS),
         description='names like `delivery:read`, or `["*"]` for all, which takes all to give',
         examples=[["delivery:read", "rejection:read"]],
     )
-    expires_at: AwareDatetime | None = Field(default=None, description="in the future, at most ten years ahead")
+    expires_at: Moment | None = Field(default=None, description="in the future, at most ten years ahead")
