@@ -6,6 +6,7 @@ may take too many is refused. References lead inside the schema only.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +14,9 @@ from infra.requests.errors import SchemaError
 
 WORK_MAX = 100_000
 #: Levels of a body that are counted; deeper ones are not validated (`infra.requests.validation`).
-DEPTH_MAX = 64
+DEPTH_MAX = 32
+#: Schemas that lead from one to the next, along references and members together.
+CHAIN_MAX = 300
 #: Keywords whose schemas are applied to the same value, by the shape of what they hold.
 _IN_PLACE = ("not", "if", "then", "else")
 _IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
@@ -28,16 +31,14 @@ _REFERENCES = ("$ref", "$dynamicRef")
 
 def check_work(schema: Any) -> None:
     """Raises SchemaError when `schema` may take more than WORK_MAX evaluations, or refers to something outside."""
-    try:
-        _Work(schema).of(schema, DEPTH_MAX)
-    except RecursionError as error:
-        raise SchemaError("its schemas refer to each other in too long a chain") from error
+    _Work(schema).of(schema, DEPTH_MAX)
 
 
 class _Work:
     def __init__(self, root: Any) -> None:
         self._root = root
         self._known: dict[tuple[int, int], int] = {}
+        self._chain = 0
         self._anchors = {name: found for found in _schemas(root) for name in _anchors(found)}
 
     def of(self, schema: Any, depth: int) -> int:
@@ -45,21 +46,32 @@ class _Work:
         if not isinstance(schema, dict):
             return 1
         key = id(schema), depth
-        if key not in self._known:
-            self._known[key] = 0  # met again on its way: the validator, too, ends such a circle
-            work = 1 + sum(self.of(part, depth) for part in self._in_place(schema))
-            if depth:
-                work += self._of_members(schema, depth - 1)
-            if work > WORK_MAX:
-                raise SchemaError("its alternatives refer to each other so often that a small body would take minutes")
-            self._known[key] = work
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        self._chain += 1
+        if self._chain > CHAIN_MAX:
+            raise SchemaError("its schemas refer to each other in too long a chain")
+        self._known[key] = 0  # met again on its way: the validator, too, ends such a circle
+        work = 1
+        for part in self._in_place(schema):
+            work += self.of(part, depth)
+        if depth:
+            work += self._of_members(schema, depth - 1)
+        if work > WORK_MAX:
+            raise SchemaError("its alternatives refer to each other so often that a small body would take minutes")
+        self._known[key] = work
+        self._chain -= 1
+        return work
 
     def _of_members(self, schema: dict[str, Any], depth: int) -> int:
-        named = [self.of(part, depth) for part in _values(schema, _ONE_PER_MEMBER)]
-        listed = [self.of(part, depth) for part in _lists(schema, _MEMBER_LISTS)]
-        others = [schema[name] for name in _MEMBERS if name in schema] + list(_values(schema, _MEMBER_MAPS))
-        return max(named, default=0) + max(listed, default=0) + sum(self.of(part, depth) for part in others)
+        named = listed = others = 0
+        for part in _values(schema, _ONE_PER_MEMBER):
+            named = max(named, self.of(part, depth))
+        for part in _lists(schema, _MEMBER_LISTS):
+            listed = max(listed, self.of(part, depth))
+        for part in chain((schema[name] for name in _MEMBERS if name in schema), _values(schema, _MEMBER_MAPS)):
+            others += self.of(part, depth)
+        return named + listed + others
 
     def _in_place(self, schema: dict[str, Any]) -> Iterator[Any]:
         yield from (schema[name] for name in _IN_PLACE if name in schema)
