@@ -51,10 +51,7 @@ class WebhookStage:
 
     def send(self, webhook: dict[str, Any], *, expected_status: int = 200, **given: Any) -> dict[str, Any]:
         """The answer to a test of the webhook."""
-        answer = self.base.call("POST", f"/inbound-webhooks/{webhook['id']}/test", json=given)
-        assert answer.status_code == expected_status, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        return send_test(self.base, webhook, expected_status=expected_status, **given)
 
     def await_processors(self, *, members: int) -> None:
         """Until so many processes are in the group, none or more."""
@@ -85,6 +82,16 @@ def create_webhook(base: ManagementBase, **settings: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     shown: dict[str, Any] = answer.json()
     return shown
+
+
+def send_test(
+    base: ManagementBase, webhook: dict[str, Any], *, expected_status: int = 200, **given: Any
+) -> dict[str, Any]:
+    """The answer to a test of the webhook, or to a dry run."""
+    answer = base.call("POST", f"/inbound-webhooks/{webhook['id']}/test", json=given)
+    assert answer.status_code == expected_status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 @contextmanager
