@@ -11,6 +11,8 @@ from uuid import UUID
 
 from infra.actions.registry import ActionRegistry
 from infra.postgres import Connection
+from infra.requests.errors import SchemaError
+from infra.requests.validation import compile_validator
 from infra.settings import ProcessorSettings
 from management.event_types.lookup import FoundSchema, find_schema
 from management.inbound_webhooks.documents import Document
@@ -137,9 +139,22 @@ def _find_event_type(lookups: _Lookups, validation: Any, problems: Problems) -> 
     name, version = validation["event_type"], validation.get("event_version")
     found = find_schema(lookups.connection, lookups.tenant_id, name, version)
     if found is not None:
-        return found
+        return found if _is_usable(found.json_schema, name, problems) else None
     if version is not None and find_schema(lookups.connection, lookups.tenant_id, name, None) is not None:
         problems.add("validation.event_version", f"event_version: event type {name} has no version {version}")
     else:
         problems.add("validation.event_type", f"event_type: there is none called {name!r}")
     return None
+
+
+def _is_usable(json_schema: Any, name: str, problems: Problems) -> bool:
+    """Event types are checked when they are declared; one of an earlier release must not fail every delivery."""
+    try:
+        compile_validator(json_schema)
+    except SchemaError as error:
+        problems.add("validation.event_type", f"event_type: the schema of {name} cannot be used: {error}")
+        return False
+    if not isinstance(json_schema, dict):
+        problems.add("validation.event_type", f"event_type: the schema of {name} is no object, so it holds to nothing")
+        return False
+    return True

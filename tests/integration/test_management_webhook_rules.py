@@ -380,6 +380,18 @@ def test_the_event_type_of_a_tenant_is_pinned_in_its_newest_version(management_b
     assert problems_of(answer).keys() == {"validation.event_type"}
 
 
+@pytest.mark.parametrize("schema", ['{"type": "nothing"}', "true"])
+def test_a_schema_that_cannot_hold_bodies_to_anything_is_refused(management_base: ManagementBase, schema: str) -> None:
+    name = f"unusable.s{uuid4().hex}"
+    management_base.write(
+        "INSERT INTO event_types (tenant_id, name, version, schema, created_by) VALUES (%s, %s, 1, %s, '{}')",
+        (management_base.tenant.id, name, schema),
+    )
+    problems = refused(management_base, validation={"mode": "reject", "event_type": name})
+    assert problems.keys() == {"validation.event_type"}
+    assert name in problems["validation.event_type"]
+
+
 @pytest.mark.parametrize("body", ["[]", '"text"', "null", "{", '{"name": "\\u0000"}', '{"name": NaN}'])
 def test_a_body_that_is_no_object_or_not_to_be_stored_is_refused(management_base: ManagementBase, body: str) -> None:
     headers = {**management_base.tenant.headers, "Content-Type": "application/json"}
