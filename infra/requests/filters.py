@@ -118,7 +118,7 @@ class _Compiler:
             for position, member in enumerate(members)
             if (check := self.node(member, join_path(path, f"{name}.{position}"), depth + 1)) is not None
         ]
-        if not checks:
+        if not checks or self.problems:
             return hold
         return all_of(checks) if name == "all" else any_of(checks, StoppedBy(path, _shown(node)))
 

@@ -296,6 +296,13 @@ def test_documents_are_bounded() -> None:
     assert "all.0.value" in problems({"all": [_rule("a", "in", [1] * 1_001)]})
 
 
+def test_a_value_nested_without_end_is_a_problem_like_any_other() -> None:
+    value: Any = 1
+    for _ in range(900):
+        value = [value]
+    assert set(problems({"any": [YES, _rule("a", "equals", value)]})) == {"any.1.value"}
+
+
 @pytest.mark.parametrize("path", ["", "$$", "$.", "a..b", "$..a", "a b", "$.a[", "$.a[x]", "$[?(@.a)]", "1a"])
 def test_paths_outside_the_subset_are_refused(path: str) -> None:
     assert "all.0.field" in problems({"all": [_rule(path, "exists")]})
