@@ -16,6 +16,8 @@ SECRET_LENGTH_MAX = 1_024
 CIDRS_MAX = 256
 #: A header field name (RFC 9110).
 HEADER_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}$"
+#: What `signed_payload` may hold beside fixed text.
+PLACEHOLDER_PATTERN = r"\{(body|timestamp|id|method|path|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)\}"
 
 
 class _Frozen(BaseModel):

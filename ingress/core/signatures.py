@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from ingress.core.proofs import BAD_SIGNATURE, BAD_TIMESTAMP, NO_PROOF, Secret, SignedRequest, Verify
-from schemas.webhooks import HmacAuth
+from schemas.webhooks import PLACEHOLDER_PATTERN, HmacAuth
 
 SIGNATURES_MAX = 10
 ID_HEADERS = ("webhook-id", "svix-id", "x-webhook-id")
 _MILLISECONDS_FROM = 100_000_000_000
 _SEPARATORS = re.compile(r"[,\s]+")
-_PLACEHOLDER = re.compile(r"\{(body|timestamp|id|method|path|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)\}")
+_PLACEHOLDER = re.compile(PLACEHOLDER_PATTERN)
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 
 Payload = Callable[[SignedRequest], bytes]

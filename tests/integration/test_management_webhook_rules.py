@@ -213,6 +213,7 @@ def test_a_webhook_keeps_its_slug_and_may_take_a_free_one_but_no_taken_one(manag
         ({"auth_config": {"secret": "x" * 1_025}}, "auth_config.secret"),
         ({"auth_config": {"secret": 1234567890123456}}, "auth_config.secret"),
         ({"auth_config": {"secret": "sixteen characters\t"}}, "auth_config.secret"),
+        ({"auth_config": {"signed_payload": "{timestamp}.{Body}"}}, "auth_config.signed_payload"),
         ({"auth_config": {"tolerance_seconds": 0}}, "auth_config.tolerance_seconds"),
         ({"auth_config": {"tolerance_seconds": "300"}}, "auth_config.tolerance_seconds"),
         ({"idempotency_source": {"type": "header", "value": "X Event"}}, "idempotency_source.value"),
@@ -360,6 +361,17 @@ def test_two_that_name_each_other_at_once_make_no_chain(management_base: Managem
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(name_other, range(2))) == [200, 400]
+
+
+def test_a_webhook_is_never_deleted_under_one_that_begins_to_name_it(management_base: ManagementBase) -> None:
+    for number in range(5):
+        named = create_webhook(management_base, f"deleted-or-named-{number}")["id"]
+        body = webhook_body(f"names-it-{number}", handler_config={**ticket(), "external_ids_of": named})
+        with ThreadPoolExecutor(2) as pool:
+            created = pool.submit(management_base.call, "POST", WEBHOOKS, json=body)
+            deleted = pool.submit(management_base.call, "DELETE", f"{WEBHOOKS}/{named}")
+        statuses = (created.result().status_code, deleted.result().status_code)
+        assert statuses in ((201, 409), (400, 204))
 
 
 def test_the_event_type_of_a_tenant_is_pinned_in_its_newest_version(management_base: ManagementBase) -> None:

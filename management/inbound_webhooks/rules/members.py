@@ -43,7 +43,7 @@ def check_members(document: Mapping[str, Any], expressions: ExpressionRules, pro
 def _check_slug(slug: Any, problems: Problems) -> None:
     if not isinstance(slug, str):
         return
-    if re.fullmatch(SLUG_PATTERN, slug) is None or slug.endswith("\n"):
+    if re.fullmatch(SLUG_PATTERN, slug) is None:
         form = "must be 1 to 64 of a-z, 0-9 and hyphens, with a letter or digit at both ends"
         problems.add("slug", f"slug {form}")
     if slug.lower().replace("_", "-") in RESERVED_SLUGS:
