@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import psycopg
 
-from hookline.seed import API_KEY_PREFIX, API_KEY_SHOWN_CHARACTERS, SeededTenant, hash_api_key
+from hookline.seed import SeededTenant
 from hookline.stack_folder import read_if_there, write_atomically
+from infra.api_keys import hash_api_key, new_api_key, shown_part
 from infra.postgres import unavailability_translated
 from infra.queries import load_queries
 
@@ -41,12 +42,12 @@ def ensure_api_key(owner_dsn: str, tenant: SeededTenant, key_file: Path) -> str:
     """
     key = tenant.admin_api_key or read_if_there(key_file)
     if key is None:
-        key = API_KEY_PREFIX + secrets.token_urlsafe(_PASSWORD_BYTES)
+        key = new_api_key()
         parameters = {
             "tenant_id": tenant.tenant_id,
             "id": uuid4(),
             "name": "Administrator of a new data folder",
-            "key_prefix": key[:API_KEY_SHOWN_CHARACTERS],
+            "key_prefix": shown_part(key),
             "key_hash": hash_api_key(key),
             "user_id": tenant.ids["admin"],
         }

@@ -1,9 +1,7 @@
 """The demo tenant: rows that a first ticket needs, with the same ids on every machine, and no fixed password."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -12,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from infra.api_keys import hash_api_key, new_api_key, shown_part
 from infra.postgres import unavailability_translated
 from infra.queries import load_queries
 from management.configuration.records import enqueue_change
@@ -53,9 +52,6 @@ _ROWS = (
 )
 #: Of the demo tenant. A row of it without a configuration is given one by `hookline.demo_webhook`.
 DEMO_WEBHOOK_ID = UUID("7c0f3b52-2b5c-5d0e-9a5b-52d0a6a2f6c1")
-API_KEY_PREFIX = "ixk_"
-API_KEY_SHOWN_CHARACTERS = 8
-_API_KEY_RANDOM_BYTES = 32
 _HOOKLINE = {"type": "system", "id": None, "name": "hookline"}
 
 DEMO_SLUG = "demo"
@@ -73,23 +69,18 @@ class SeededTenant:
     admin_api_key: str | None = field(repr=False)
 
 
-def hash_api_key(key: str) -> bytes:
-    """What is stored of an API key: it is 256 random bits, so one round of SHA-256 is enough."""
-    return sha256(key.encode()).digest()
-
-
 def seed_demo(dsn: str) -> SeededTenant:
     """Make the tenant `demo` unless it is there; `dsn` is the owner's, who is above row-level security.
 
     Raises PostgresUnavailableError. Two processes at once: one makes it, the other finds it.
     """
     ids = {name: uuid5(_NAMESPACE, name) for name in _ROWS}
-    key = API_KEY_PREFIX + secrets.token_urlsafe(_API_KEY_RANDOM_BYTES)
+    key = new_api_key()
     parameters = ids | {
         "tenant_id": DEMO_TENANT_ID,
         "webhook": DEMO_WEBHOOK_ID,
         "admin_email": DEMO_ADMIN_EMAIL,
-        "key_prefix": key[:API_KEY_SHOWN_CHARACTERS],
+        "key_prefix": shown_part(key),
         "key_hash": hash_api_key(key),
     }
     with unavailability_translated(), psycopg.connect(dsn) as connection:

@@ -1,13 +1,12 @@
 """API keys: from the header `Authorization` to the caller; making and revoking them."""
 
-import hashlib
 import hmac
 import re
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from infra.api_keys import hash_api_key, new_api_key, shown_part
 from infra.clock import now_us, rfc3339_of
 from infra.ids import uuid7_text
 from infra.postgres import Row
@@ -20,9 +19,6 @@ from management.permissions import EVERYTHING, PERMISSIONS, expand
 from management.rate_limit import CallRate, FailedKeys
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(ixk_[A-Za-z0-9_-]{16,256}) *")
-_PREFIX = "ixk_"
-_SHOWN_CHARACTERS = 8
-_RANDOM_BYTES = 32
 _LIFETIME_DAYS_MAX = 3_653
 
 
@@ -47,7 +43,7 @@ class ApiKeyService:
         keys that are none; PostgresUnavailableError.
         """
         match = _BEARER.fullmatch(authorization)
-        key_hash = hashlib.sha256((match.group(1) if match else "").encode()).digest()
+        key_hash = hash_api_key(match.group(1) if match else "")
         wait_seconds = self._failed_keys.wait_seconds(source_ip, key_hash)
         if wait_seconds:
             raise TooManyRequestsError(
@@ -77,12 +73,12 @@ class ApiKeyService:
     def create(self, actor: Actor, wanted: ApiKeyCreateInput) -> CreatedApiKey:
         """A new key of the actor's user. Raises ValidationFailedError."""
         permissions = _granted(actor, wanted)
-        key = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+        key = new_api_key()
         values = {
             "id": UUID(uuid7_text(now_us())),
             "name": wanted.name,
-            "key_prefix": key[:_SHOWN_CHARACTERS],
-            "key_hash": hashlib.sha256(key.encode()).digest(),
+            "key_prefix": shown_part(key),
+            "key_hash": hash_api_key(key),
             "permissions": permissions,
             "expires_at": wanted.expires_at,
         }
