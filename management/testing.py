@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 
 from infra.actions.registry import ActionRegistry
-from infra.jsonata import Limits
 from infra.postgres import Pool
+from infra.requests.mapping import mapping_limits
 from infra.settings import Settings
 from management.access import Access
 from management.webhook_samples.endpoints import sample_routes
@@ -27,11 +27,7 @@ class Testing:
     def __init__(self, settings: Settings, pool: Pool, registry: ActionRegistry) -> None:
         samples = SampleRepository(pool)
         processors = settings.processors
-        limits = Limits(
-            processors.mapping_timeout_milliseconds / 1_000,
-            processors.mapping_depth_max,
-            processors.mapping_result_bytes_max,
-        )
+        limits = mapping_limits(processors)
         previewer = Previewer(registry, engine=processors.mapping_engine, limits=limits)
         self._tests = WebhookTestService(WebhookTestRepository(pool), previewer, settings)
         self._samples = SampleService(samples)

@@ -1,7 +1,7 @@
 """The plans of the webhooks in force: compiled once per version of a configuration."""
 
 from infra.actions.registry import ActionRegistry
-from infra.jsonata import Limits
+from infra.requests.mapping import mapping_limits
 from infra.requests.plan import RequestPlan, compile_plan
 from infra.settings import ProcessorSettings
 from infra.webhooks import Webhook, WebhookTable
@@ -14,11 +14,7 @@ class Plans:
         self._webhooks = webhooks
         self._registry = registry
         self._engine = settings.mapping_engine
-        self._limits = Limits(
-            settings.mapping_timeout_milliseconds / 1_000,
-            settings.mapping_depth_max,
-            settings.mapping_result_bytes_max,
-        )
+        self._limits = mapping_limits(settings)
         self._plans: dict[tuple[str, str], tuple[Webhook, RequestPlan]] = {}
 
     def version(self, tenant_id: str, webhook_id: str) -> int:

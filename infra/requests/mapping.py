@@ -6,9 +6,17 @@ from typing import Any
 
 from infra.jsonata import Expression, InputError, JsonataError, Limits, compile_expression
 from infra.requests.errors import RecordRefusedError
+from infra.settings import ProcessorSettings
 from schemas.records import ErrorCode
 
 _MESSAGE_LENGTH_MAX = 500
+
+
+def mapping_limits(settings: ProcessorSettings) -> Limits:
+    """The bounds of one evaluation, wherever a mapping is evaluated or tried."""
+    return Limits(
+        settings.mapping_timeout_milliseconds / 1_000, settings.mapping_depth_max, settings.mapping_result_bytes_max
+    )
 
 
 class FieldMapping:

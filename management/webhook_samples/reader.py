@@ -76,9 +76,10 @@ class RawReader:
 
     def _partitions(self) -> list[Partition]:
         topics = self._consumer.list_topics(timeout=_ANSWER_SECONDS_MAX).topics
-        return [
-            (name, number) for name in (RECEIVED, EXPEDITED) if name in topics for number in topics[name].partitions
-        ]
+        missing = [name for name in (RECEIVED, EXPEDITED) if name not in topics]
+        if missing:
+            raise KafkaUnavailableError(f"raw topics: {missing[0]} is missing")
+        return [(name, number) for name in (RECEIVED, EXPEDITED) for number in topics[name].partitions]
 
     def _end(self, key: Partition) -> int:
         return int(self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=_ANSWER_SECONDS_MAX)[1])

@@ -34,6 +34,8 @@ class SampleWorker:
     @property
     def fault(self) -> str | None:
         """Why captures make no progress now, in words; None: they do."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
+            return "the thread has ended"
         return self._fault
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
-"""What a webhook would make of a request, without sending it. Pure but for the clock it is given."""
+"""What a webhook would make of a request, without sending it."""
 
+import time
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
@@ -7,7 +8,6 @@ from typing import Any, NamedTuple
 from infra.actions.core.coercion import Coerced
 from infra.actions.registry import ActionRegistry
 from infra.jsonata import InputError, JsonataError, Limits, compile_expression, paths_read
-from infra.requests.body import as_json_text
 from infra.requests.checks import PATH_PREFIX, join_path
 from infra.requests.errors import FilterError, RecordRefusedError
 from infra.requests.filters import StoppedBy, compile_filters
@@ -26,6 +26,9 @@ from management.webhook_tests.schemas import (
 from management.webhook_tests.schemas import StoppedBy as ShownStop
 from schemas.actions import PATH_PREFIX as MAPPING_PREFIX
 from schemas.webhooks import ActionHandler, WebhookConfig
+
+#: A mapping has many expressions, and each may take as long as it may in the pipeline.
+PREVIEW_SECONDS_MAX = 2.0
 
 
 class Trial(NamedTuple):
@@ -51,6 +54,14 @@ class _Field(NamedTuple):
     failure: ExpressionFailure | None
 
 
+_NOT_TRIED = _Field(
+    (),
+    False,
+    None,
+    ExpressionFailure(message=f"not tried: those before it took {PREVIEW_SECONDS_MAX:g} s", position=None),
+)
+
+
 class Previewer:
     """With the actions, the engine and the limits that the pipeline works with."""
 
@@ -74,7 +85,7 @@ class Previewer:
         )
 
     def filters(self, config: WebhookConfig, filters: Json | None, trial: Trial) -> FilterVerdict:
-        """Whether `filters` let the request through. Raises ValidationFailedError."""
+        """Whether `filters` let a JSON body through. Raises ValidationFailedError."""
         if filters is None:
             return FilterVerdict(passes=True, stopped_by=None)
         planned = trial.planned(config)
@@ -83,7 +94,7 @@ class Previewer:
             bindings = request_bindings(config, planned)
             now_ms, seed = planned.moment()
             stopped_by = compiled.stopped_by(
-                loads_json(_text_of(trial)), bindings["headers"], now_ms=now_ms, seed=seed, bindings=bindings
+                loads_json(planned.body.decode()), bindings["headers"], now_ms=now_ms, seed=seed, bindings=bindings
             )
         except FilterError as error:
             problems = [Problem(join_path(PATH_PREFIX, path), message) for path, message in error.problems]
@@ -95,7 +106,10 @@ class Previewer:
     def mapping(
         self, config: WebhookConfig, action: str | None, field_mapping: Mapping[str, str] | None, trial: Trial
     ) -> MappingPreview:
-        """Every expression by itself. What is None is the webhook's own. Raises ValidationFailedError."""
+        """Every expression by itself over a JSON body. What is None is the webhook's own.
+
+        Raises ValidationFailedError.
+        """
         handler = config.handler_config
         own = handler if isinstance(handler, ActionHandler) else None
         name = action or (None if own is None else own.action)
@@ -106,11 +120,12 @@ class Previewer:
         sources = field_mapping if field_mapping is not None else own.field_mapping if own is not None else {}
         planned = trial.planned(config)
         bindings = request_bindings(config, planned)
-        try:
-            text = _text_of(trial)
-        except RecordRefusedError as refusal:
-            raise ValidationFailedError([Problem("body", refusal.message)]) from refusal
-        fields = {field: self._evaluate(source, text, bindings, planned) for field, source in sources.items()}
+        text = planned.body.decode()
+        deadline = time.monotonic() + PREVIEW_SECONDS_MAX
+        fields = {
+            field: self._evaluate(source, text, bindings, planned) if time.monotonic() < deadline else _NOT_TRIED
+            for field, source in sources.items()
+        }
         coerced = registered.coercer.coerce({field: found.value for field, found in fields.items() if found.present})
         known = {field.name for field in registered.definition.target_fields}
         return _preview(fields, coerced, known)
@@ -167,8 +182,3 @@ def _problems(refusal: RecordRefusedError | None) -> list[FoundProblem]:
 
 def _shown(stopped_by: StoppedBy | None) -> ShownStop | None:
     return None if stopped_by is None else ShownStop(path=join_path(PATH_PREFIX, stopped_by.path), rule=stopped_by.rule)
-
-
-def _text_of(trial: Trial) -> str:
-    """The body as JSON text. Raises RecordRefusedError."""
-    return as_json_text(trial.request.body, is_form=trial.request.is_form)

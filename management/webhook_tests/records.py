@@ -7,7 +7,7 @@ from infra.jsonata import InputError, JsonataError
 from infra.requests.headers import stored_of
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
-from schemas.bodies import FORM, BodyError, parse_body
+from schemas.bodies import BodyError, parse_body
 from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
 from schemas.records import RequestFacts
@@ -23,11 +23,6 @@ class TriedRequest(NamedTuple):
     content_type: str
     body: bytes
     source_ip: str
-
-    @property
-    def is_form(self) -> bool:
-        """Whether the body is a form."""
-        return self.content_type.lower().startswith(FORM)
 
     def facts(self, config: WebhookConfig, *, invalid_json: bool) -> RequestFacts:
         """What a record keeps of it besides the body."""

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from infra.jsonata import InputError, JsonataError, Limits, compile_expression, paths_read
+from infra.jsonata import InputError, JsonataError, compile_expression, paths_read
 from infra.requests.errors import FilterError
 from infra.requests.filters import compile_filters
-from infra.requests.mapping import FieldMapping
+from infra.requests.mapping import FieldMapping, mapping_limits
 from infra.settings import ProcessorSettings
 from management.inbound_webhooks.rules.problems import Problems, joined
 
@@ -28,11 +28,7 @@ class ExpressionRules:
 
     def __init__(self, settings: ProcessorSettings) -> None:
         self._engine = settings.mapping_engine
-        self._limits = Limits(
-            settings.mapping_timeout_milliseconds / 1_000,
-            settings.mapping_depth_max,
-            settings.mapping_result_bytes_max,
-        )
+        self._limits = mapping_limits(settings)
 
     def check(self, path: str, source: str, problems: Problems) -> bool:
         """Whether it compiles; a problem with the position where not."""
