@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from infra.errors import SecretError
 from infra.postgres import Connection
 from infra.secretbox import SecretBox, webhook_context
 from infra.webhooks import seal_webhook_secret
@@ -65,9 +66,9 @@ class WebhookWriter:
         )
         generated = None
         if settings.auth_type in SECRET_MEMBERS:
-            generated = None if checked.secret is not None else generate_secret()
-            sealed = self.seal(tenant_id, webhook_id, checked.secret or generated or "")
-            replace_secrets(connection, tenant_id, webhook_id, sealed)
+            secret = checked.secret or generate_secret()
+            generated = None if checked.secret else secret
+            replace_secrets(connection, tenant_id, webhook_id, self.seal(tenant_id, webhook_id, secret))
         webhook = load_webhook(connection, tenant_id, webhook_id)
         record_change(connection, actor, "created", None, webhook)
         return Written(webhook, generated)
@@ -133,11 +134,15 @@ class WebhookWriter:
         ).sealed
 
     def is_current(self, stored: StoredWebhook, secret: str) -> bool:
-        """Whether it is the secret that is good already, compared in constant time."""
+        """Whether it is the secret that is good already, compared in constant time. One that does not open is not."""
         current = stored.secret("current")
         if current is None:
             return False
-        opened = self._secret_box.open(current.sealed, context=webhook_context(str(stored.tenant_id), str(stored.id)))
+        context = webhook_context(str(stored.tenant_id), str(stored.id))
+        try:
+            opened = self._secret_box.open(current.sealed, context=context)
+        except SecretError:
+            return False
         return hmac.compare_digest(opened.encode(), secret.encode())
 
     def _new_secret(self, stored: StoredWebhook, checked: Checked, *, keeps: bool) -> str | None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from infra.secretbox import load_secret_box, webhook_context
+from infra.secretbox import SecretBox, load_secret_box, webhook_context
 from tests.support.management import ManagementBase, management_base
 from tests.support.webhooks import WEBHOOKS, create_webhook, get_webhook, problems_of, webhook_body
 
@@ -114,6 +114,16 @@ def test_a_secret_set_with_put_or_patch_replaces_the_old_ones_at_once(management
     assert management_base.call("PUT", path, json=body).json()["version"] == 4
     assert management_base.call("PUT", path, json=body).json()["version"] == 4
     assert good_secrets(management_base, created["id"]) == {"current": "set-by-a-put-request"}
+
+
+def test_a_secret_under_a_master_key_that_is_lost_can_be_replaced(management_base: ManagementBase) -> None:
+    created = create_webhook(management_base, "lost-key")
+    lost = SecretBox([bytes(32)]).seal("a-secret-of-then", context="webhook/of/then")
+    management_base.write("UPDATE webhook_secrets SET sealed = %s WHERE webhook_id = %s", (lost, created["id"]))
+    path = f"{WEBHOOKS}/{created['id']}"
+    patched = management_base.call("PATCH", path, json={"auth_config": {"secret": "a-secret-of-today"}})
+    assert patched.status_code == 200, patched.text
+    assert good_secrets(management_base, created["id"]) == {"current": "a-secret-of-today"}
 
 
 @pytest.mark.parametrize(
