@@ -15,6 +15,7 @@ from hookline.errors import UsageError
 
 _TAG = "tag:yaml.org,2002:"
 _JSON_FLOAT = re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$")
+_FOREIGN_LINE_END = re.compile("[\x85\u2028\u2029]")
 _MERGE_AND_NULL = (f"{_TAG}merge", f"{_TAG}null")
 _LINE_WIDTH_MAX = 120
 
@@ -54,7 +55,10 @@ class _Writer(yaml.SafeDumper):
 
 
 def _write_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return writer.represent_scalar(f"{_TAG}str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    if _FOREIGN_LINE_END.search(text):  # read back as a blank unless it is escaped
+        style = '"'
+    return writer.represent_scalar(f"{_TAG}str", text, style=style)
 
 
 _Writer.add_representer(str, _write_text)

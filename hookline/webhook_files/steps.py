@@ -10,10 +10,10 @@ from hookline.webhook_files.declarations import Declaration, Json
 from management.inbound_webhooks.schemas import SECRET_MEMBERS
 
 Kind = Literal["create", "update", "delete", "none", "refused"]
-#: Compared as a whole: whatever is left out of them is meant to be gone.
-_WHOLE = frozenset({"handler_config.field_mapping", "filters", "metadata", "idempotency_source"})
+#: Taken as they are declared: whatever is left out of them is meant to be gone.
+_WHOLE = frozenset({"filters", "idempotency_source"})
+_WHOLE_BY_MEMBER = frozenset({"handler_config.field_mapping", "metadata"})
 _PARTS = (("auth_type", "auth_config"), ("handler_type", "handler_config"))
-_NO_COMPARISON = frozenset({"version", "validation.event_version"})
 _ABSENT = object()
 
 
@@ -117,10 +117,17 @@ def _kind(declared: Json, shown: Json, outer: str, inner: str) -> Any:
 
 
 def _differences(declared: Any, shown: Any, path: str) -> Iterator[Difference]:
-    if path not in _WHOLE and isinstance(declared, dict) and isinstance(shown, dict):
-        for name, value in declared.items():
-            yield from _differences(value, shown.get(name, _ABSENT), f"{path}.{name}" if path else name)
-    elif path in _NO_COMPARISON and (declared is None or path == "version"):
-        return
-    elif declared != shown and not (declared is None and shown is _ABSENT):
-        yield Difference(path, None if shown is _ABSENT else shown, declared)
+    if isinstance(declared, dict) and isinstance(shown, dict) and path not in _WHOLE:
+        names = {**declared, **shown} if path in _WHOLE_BY_MEMBER else declared
+        for name in names:
+            inner = f"{path}.{name}" if path else name
+            yield from _differences(declared.get(name, _ABSENT), shown.get(name, _ABSENT), inner)
+    elif declared != shown and not _says_nothing(declared, shown, path):
+        yield Difference(path, *(None if value is _ABSENT else value for value in (shown, declared)))
+
+
+def _says_nothing(declared: Any, shown: Any, path: str) -> bool:
+    """The version, which is looked at apart, and null where the API means the same by it as by nothing."""
+    if path == "version" or (path == "validation.event_version" and declared is None):
+        return True
+    return declared is None and shown is _ABSENT and path.startswith("handler_config.") and path.count(".") == 1

@@ -13,6 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from hookline.cli import app
+from hookline.management_client import ApiAddress
 from infra import metrics
 from infra.settings import Settings
 from infra.topics import load_topics
@@ -34,6 +35,16 @@ def shell_lines(text: str) -> Iterator[list[str]]:
     """Commands of the fenced shell blocks."""
     for block in SHELL_BLOCK.findall(text):
         yield from (shlex.split(line, comments=True) for line in block.splitlines() if line.strip())
+
+
+def command_of(arguments: list[str]) -> list[str]:
+    """The words that name a command: `webhooks test` of `webhooks test rmm-alerts --dry-run`."""
+    found: list[str] = []
+    commands = getattr(get_command(app), "commands")  # noqa: B009  # not in the type's declaration
+    while len(found) < len(arguments) and arguments[len(found)] in commands:
+        found.append(arguments[len(found)])
+        commands = getattr(commands[found[-1]], "commands", {})
+    return found
 
 
 @BY_PAGE
@@ -64,7 +75,7 @@ def test_commands_in_shell_blocks_run_what_is_there(path: Path) -> None:
             assert arguments[0] in make_targets()
         else:
             assert program == ".venv/bin/hookline"
-            result = runner.invoke(app, [arguments[0], "--help"])
+            result = runner.invoke(app, [*command_of(arguments), "--help"])
             assert result.exit_code == 0
             for option in (argument for argument in arguments if argument.startswith("--")):
                 assert option in result.output
@@ -74,6 +85,7 @@ def test_commands_in_shell_blocks_run_what_is_there(path: Path) -> None:
 def test_settings_metrics_and_topics_are_spelt_as_in_the_code(path: Path) -> None:
     text = path.read_text("utf-8")
     known = set(variables()) | {"HOOKLINE_MASTER_KEY", "HOOKLINE_CI_RUN", "HOOKLINE_TEST_SEED"}
+    known |= {f"HOOKLINE_API_{member.upper()}" for member in ApiAddress.model_fields}
     assert set(re.findall(r"\bHOOKLINE_[A-Z_]*[A-Z]\b", text)) <= known
     exported = set(re.findall(r"(?m)^# TYPE (\w+)", metrics.render().decode()))
     assert set(re.findall(r"\bhookline_(?:ingress|processors|actions|analytics)_\w+", text)) <= exported

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.errors import UsageError
@@ -112,6 +112,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON_VALUES)
 def test_whatever_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "round.yaml"
@@ -122,7 +123,8 @@ def test_whatever_is_written_is_read_back(tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize(
-    "text", ["no", "1e3", "12:30", "2026-01-01", "0x1f", "null", "~", "", " a ", "a\n\n b\n", "=", "<<"]
+    "text",
+    ["no", "1e3", "12:30", "2026-01-01", "0x1f", "null", "~", "", " a ", "a\n\n b\n", "\x85", "a\u2028\nb", "=", "<<"],
 )
 def test_text_that_yaml_could_take_for_something_else_stays_text(tmp_path: Path, text: str) -> None:
     assert read_yaml(written(tmp_path, {"value": text, text: "name"})) == {"value": text, text: "name"}
@@ -138,13 +140,14 @@ def test_what_get_shows_is_a_declaration_without_differences(tmp_path: Path) -> 
 
 def test_only_mentioned_members_are_compared_and_fields_as_a_whole() -> None:
     step = step_of(
-        priority=3, auth_config={"encoding": "base64"}, handler_config={"field_mapping": {"title": "a"}}, filters=None
+        priority=3, auth_config={"encoding": "base64"}, handler_config={"field_mapping": {"title": "c"}}, filters=None
     )
     assert step.kind == "update"
     assert [tuple(difference) for difference in step.differences] == [
         ("priority", 1, 3),
         ("auth_config.encoding", "hex", "base64"),
-        ("handler_config.field_mapping", {"title": "a", "client_id": "b"}, {"title": "a"}),
+        ("handler_config.field_mapping.title", "a", "c"),
+        ("handler_config.field_mapping.client_id", "b", None),
     ]
     assert body_of(step) == {
         "slug": "rmm",
@@ -152,10 +155,16 @@ def test_only_mentioned_members_are_compared_and_fields_as_a_whole() -> None:
         "auth_type": "hmac_sha256",
         "auth_config": {"encoding": "base64"},
         "handler_type": "direct_action",
-        "handler_config": {"field_mapping": {"title": "a"}},
+        "handler_config": {"field_mapping": {"title": "c"}},
         "filters": None,
         "priority": 3,
     }
+
+
+def test_null_is_the_same_as_nothing_for_an_option_and_not_elsewhere() -> None:
+    assert step_of(handler_config={"external_ids_of": None}).kind == "none"
+    assert step_of(colour=None).kind == "update"
+    assert step_of(auth_config={"token_header": None}).kind == "update"
 
 
 def test_a_type_in_a_part_or_beside_it_is_the_one_that_is_sent() -> None:

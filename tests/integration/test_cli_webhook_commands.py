@@ -1,0 +1,176 @@
+"""`hookline webhooks list`, `delete`, `rotate` and `test`, and what the command says when it may or can not."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hookline.errors import ExitCode
+from infra.clickhouse import ClickHouse
+from tests.support.commands import Command, command, run
+from tests.support.management import ManagementBase, management_base, running_management
+from tests.support.webhooks import WEBHOOKS, create_webhook, get_webhook, webhook_body
+
+__all__ = ["command", "management_base"]
+
+NONE = {"acknowledge_unauthenticated": True}
+
+
+def status_of(base: ManagementBase, webhook_id: str) -> int:
+    return base.call("GET", f"{WEBHOOKS}/{webhook_id}").status_code
+
+
+def test_a_list_shows_what_matters_and_search_narrows_it(management_base: ManagementBase, command: Command) -> None:
+    create_webhook(management_base, "listed-one", is_active=False)
+    create_webhook(management_base, "listed-two", auth_type="none", auth_config=NONE)
+    shown = command("webhooks", "list", "--search", "listed-")
+    assert [line.split() for line in shown.output.splitlines()] == [
+        ["slug", "active", "proof", "handler", "last", "triggered"],
+        ["listed-one", "no", "hmac_sha256", "createTicket", "-"],
+        ["listed-two", "yes", "none", "createTicket", "-"],
+    ]
+    assert command("webhooks", "list", "--search", "nothing-like-it").output == "no webhook\n"
+    [found] = command("webhooks", "list", "--search", "listed-one", "--json").json
+    assert found["slug"] == "listed-one"
+
+
+def test_every_page_of_a_list_is_read(management_base: ManagementBase, command: Command) -> None:
+    for number in range(101):
+        create_webhook(management_base, f"paged-{number:03}")
+    found = command("webhooks", "list", "--search", "paged-", "--json").json
+    assert [webhook["slug"] for webhook in found] == [f"paged-{number:03}" for number in range(101)]
+
+
+def test_get_as_json_is_everything_the_api_shows(management_base: ManagementBase, command: Command) -> None:
+    created = create_webhook(management_base, "got")
+    assert command("webhooks", "get", "got", "--json").json == get_webhook(management_base, created["id"])
+
+
+@pytest.mark.parametrize("arguments", [["get"], ["delete", "--yes"], ["rotate"], ["test"]])
+@pytest.mark.parametrize("slug", ["not-there", "Not A Slug"])
+@pytest.mark.usefixtures("management_base")
+def test_a_webhook_that_is_not_there_is_named(command: Command, arguments: list[str], slug: str) -> None:
+    ran = command("webhooks", *arguments, slug)
+    assert (ran.code, ran.output, ran.error) == (ExitCode.WORK_FAILED, "", f"hookline: no webhook {slug}\n")
+
+
+def test_a_deletion_is_asked_for_unless_it_was_said(management_base: ManagementBase, command: Command) -> None:
+    webhook_id = create_webhook(management_base, "deleted")["id"]
+    kept = command("webhooks", "delete", "deleted", given="n\n")
+    assert (kept.code, kept.error) == (ExitCode.WORK_FAILED, "hookline: nothing deleted\n")
+    assert status_of(management_base, webhook_id) == 200
+    assert command("webhooks", "delete", "deleted", given="y\n").output.endswith("deleted deleted\n")
+    assert status_of(management_base, webhook_id) == 404
+    create_webhook(management_base, "deleted")
+    assert command("webhooks", "delete", "deleted", "--yes").output == "deleted deleted\n"
+
+
+def test_a_rotation_shows_the_new_secret_and_how_long_the_old_one_is_good(
+    management_base: ManagementBase, command: Command
+) -> None:
+    created = create_webhook(management_base, "rotated")
+    rotated = command("webhooks", "rotate", "rotated", "--overlap-seconds", 60, "--json").json
+    assert rotated["secret"] != created["secret"]
+    until = datetime.fromisoformat(rotated["previous_secret_valid_until"])
+    assert 0 < (until - datetime.now(UTC)).total_seconds() <= 60
+    first, second = command("webhooks", "rotate", "rotated").output.splitlines()
+    assert first.startswith("new secret of rotated, shown this once: ")
+    until_text = get_webhook(management_base, created["id"])["previous_secret_valid_until"]
+    assert second == f"the previous one is good until {until_text}"
+    cut = command("webhooks", "rotate", "rotated", "--overlap-seconds", 0)
+    assert cut.output.endswith("\nthe previous one is not good any more\n")
+    create_webhook(management_base, "open-to-all", auth_type="none", auth_config=NONE)
+    refused = command("webhooks", "rotate", "open-to-all")
+    assert (refused.code, refused.error) == (
+        ExitCode.WORK_FAILED,
+        "hookline: auth_type none has no secret to rotate (409)\n",
+    )
+    too_long = command("webhooks", "rotate", "rotated", "--overlap-seconds", 2_592_001)
+    assert (too_long.code, "  rotation_overlap_seconds: " in too_long.error) == (ExitCode.WORK_FAILED, True)
+
+
+def test_a_dry_run_ends_well_unless_something_would_fail(
+    management_base: ManagementBase, command: Command, tmp_path: Path
+) -> None:
+    filters = {"all": [{"field": "$.kind", "operator": "equals", "value": "alert"}]}
+    create_webhook(management_base, "dry", filters=filters)
+    file = tmp_path / "body.json"
+    for body, code, valid in (
+        ('{"kind": "alert", "alert": {"title": "Disk", "client": "Acme Ltd"}}', ExitCode.OK, True),
+        ('{"kind": "other"}', ExitCode.OK, False),
+        ('{"kind": "alert", "alert": {"client": "Acme Ltd"}}', ExitCode.WORK_FAILED, False),
+        ("{not json", ExitCode.WORK_FAILED, False),
+    ):
+        file.write_text(body)
+        ran = command("webhooks", "test", "dry", "--dry-run", "--file", file)
+        assert (ran.code, ran.json["valid"]) == (code, valid), ran.output
+    without = command("webhooks", "test", "dry", "--dry-run")
+    assert (without.code, "  body: is required: the webhook has no captured sample" in without.error) == (1, True)
+    file.write_bytes(b"\xff")
+    assert command("webhooks", "test", "dry", "--file", file).error == f"hookline: {file} is not UTF-8\n"
+    assert command("webhooks", "test", "dry", "--file", tmp_path / "no.json").code == ExitCode.USAGE
+
+
+def test_a_test_without_an_outcome_in_time_says_what_it_waits_for(
+    management_base: ManagementBase,
+    command: Command,
+    clickhouse_engine: ClickHouse,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    create_webhook(management_base, "pending")
+    (tmp_path / "body.json").write_text(json.dumps({"alert": {"title": "Disk", "client": "Acme Ltd"}}))
+    hasty = management_base.settings.management.model_copy(update={"test_wait_seconds": 0.2})
+    settings = management_base.settings.model_copy(update={"management": hasty})
+    with running_management(settings, clickhouse_engine) as api:
+        monkeypatch.setenv("HOOKLINE_API_URL", str(api.base_url))
+        ran = command("webhooks", "test", "pending", "-f", tmp_path / "body.json")
+    assert (ran.code, ran.json["dispatch_status"]) == (ExitCode.NOT_READY, "pending")
+    assert "no outcome yet, it waits for\nprocessors: the request was not processed yet" in ran.error
+
+
+def test_a_key_that_may_not_is_told_what_it_lacks(
+    management_base: ManagementBase, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    create_webhook(management_base, "guarded")
+    file = tmp_path / "webhooks.yaml"
+    file.write_text(json.dumps({"webhooks": [{"slug": "guarded", "priority": 3}, webhook_body("unwanted")]}))
+    monkeypatch.setenv("HOOKLINE_API_KEY", management_base.new_key("inbound_webhook:read"))
+    ran = command("apply", "-f", file)
+    assert ran.code == ExitCode.WORK_FAILED
+    for permission in ("inbound_webhook:update", "inbound_webhook:create"):
+        assert permission in ran.error
+    monkeypatch.setenv("HOOKLINE_API_KEY", "ixk_nobodys")
+    assert "(401)" in command("webhooks", "list").error
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "code", "words"),
+    [
+        (
+            "http://127.0.0.1:1",
+            "ixk_k",
+            ExitCode.NOT_READY,
+            "the management API at http://127.0.0.1:1/api/v1/ does not",
+        ),
+        ("127.0.0.1:8081", "ixk_k", ExitCode.USAGE, "HOOKLINE_API_URL must begin with http:// or https://"),
+        ("http://", "ixk_k", ExitCode.USAGE, "HOOKLINE_API_URL must begin with http:// or https://"),
+        ("http://[::1", "ixk_k", ExitCode.USAGE, "HOOKLINE_API_URL must begin with http:// or https://"),
+        ("http://127.0.0.1:1", "ixk_planted\n", ExitCode.USAGE, "HOOKLINE_API_KEY is no API key"),
+        ("http://127.0.0.1:1", None, ExitCode.USAGE, "HOOKLINE_API_URL and HOOKLINE_API_KEY belong together"),
+    ],
+)
+def test_an_address_or_key_that_cannot_be_is_said_without_showing_the_key(
+    monkeypatch: pytest.MonkeyPatch, url: str, key: str | None, code: ExitCode, words: str
+) -> None:
+    monkeypatch.setenv("HOOKLINE_API_URL", url)
+    monkeypatch.delenv("HOOKLINE_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("HOOKLINE_API_KEY", key)
+    ran = run("webhooks", "list")
+    assert (ran.code, ran.output) == (code, "")
+    assert words in ran.error
+    assert "planted" not in ran.error
