@@ -13,6 +13,7 @@ from schemas.webhooks import WebhookConfig
 from tests.support.management import ManagementBase
 
 WEBHOOKS = "/inbound-webhooks"
+MAPPING = "handler_config.field_mapping"
 Json = dict[str, Any]
 
 
@@ -88,3 +89,16 @@ def actions_of(base: ManagementBase, webhook_id: str) -> list[str]:
     """Audit entries of a webhook, in order."""
     rows = base.rows("SELECT action FROM audit_entries WHERE resource_id = %s ORDER BY occurred_at, id", (webhook_id,))
     return [row["action"] for row in rows]
+
+
+def refused_webhook(base: ManagementBase, **members: Any) -> dict[str, str]:
+    """Problems of a creation."""
+    return problems_of(base.call("POST", WEBHOOKS, json=webhook_body(f"refused-{uuid4().hex}", **members)))
+
+
+def ticket_handler(**mapping: str) -> Json:
+    """A handler that makes a ticket."""
+    return {
+        "action": "createTicket",
+        "field_mapping": {"title": "alert.title", "client_id": "alert.client", **mapping},
+    }
