@@ -34,7 +34,7 @@ class BodyValidator:
 
     def problems(self, body: Any) -> list[str]:
         """What does not fit, the first PROBLEMS_MAX of it, such as `/alert/id: the value is not of type "string"`."""
-        if _is_deeper(body, DEPTH_MAX):
+        if is_deeper(body, DEPTH_MAX):
             return [f"the body is nested more than {DEPTH_MAX} deep"]
         try:
             if self._validator.is_valid(body):
@@ -84,7 +84,7 @@ def _place(path: Iterable[str | int]) -> str:
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
 
 
-def _is_deeper(body: Any, depth_max: int) -> bool:
+def is_deeper(body: Any, depth_max: int) -> bool:
     """Whether arrays and objects are nested more than `depth_max` deep."""
     level = [body]
     for _ in range(depth_max + 1):
