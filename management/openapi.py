@@ -27,7 +27,6 @@ _REFERENCE = "#/components/schemas/{model}"
 _ERROR = {"$ref": "#/components/schemas/Error"}
 _RATE_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _OF_FASTAPI = ("HTTPValidationError", "ValidationError")
-_METHODS_WITH_BODY = ("post", "put", "patch")
 Json = dict[str, Any]
 
 
@@ -67,8 +66,8 @@ def build_document(application: FastAPI) -> Json:
         schemas.pop(name, None)
     _add_models(schemas, application)
     document["components"]["securitySchemes"] = _security_schemes()
-    for route, method, operation in _operations(application, document):
-        _complete(operation, route, method)
+    for route, operation in _operations(application, document):
+        _complete(operation, route)
         _name_body(operation, route)
     receiver = yaml.safe_load(_RECEIVER.read_text())
     document["paths"] |= receiver["paths"]
@@ -125,13 +124,13 @@ def _name_body(operation: Json, route: RouteContext) -> None:
             content["schema"] = {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
-def _operations(application: FastAPI, document: Json) -> Iterator[tuple[RouteContext, str, Json]]:
+def _operations(application: FastAPI, document: Json) -> Iterator[tuple[RouteContext, Json]]:
     for route in routes_of(application):
         for method in sorted(route.methods or ()):
-            yield route, method.lower(), document["paths"][route.path_format][method.lower()]
+            yield route, document["paths"][route.path_format][method.lower()]
 
 
-def _complete(operation: Json, route: RouteContext, method: str) -> None:
+def _complete(operation: Json, route: RouteContext) -> None:
     """Permission, security, and the answers that every operation of its kind may give."""
     answers: Json = operation["responses"]
     answers.pop("422", None)
@@ -146,12 +145,10 @@ def _complete(operation: Json, route: RouteContext, method: str) -> None:
         answers.setdefault("429", {"description": "Too many requests of this tenant in this minute"})
     else:
         operation["security"] = []
-    if operation.get("parameters") or operation.get("requestBody"):
-        answers.setdefault("400", {"description": "The request is not valid; every problem with its path"})
+    answers.setdefault("400", {"description": "The request is not valid; every problem with its path"})
     if "{" in str(route.path_format):
         answers.setdefault("404", {"description": "No such thing in this tenant"})
-    if method in _METHODS_WITH_BODY:
-        answers.setdefault("413", {"description": "The body is larger than 1 MiB"})
+    answers.setdefault("413", {"description": "The body is larger than 1 MiB"})
     answers.setdefault("503", {"description": "A store is away; try again"})
     for status, answer in answers.items():
         if status >= "400":

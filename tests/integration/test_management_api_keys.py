@@ -1,8 +1,11 @@
 """API keys over HTTP: made, shown once, bounded by their user, revoked; the tenant's rate; keys that are none."""
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 from hookline.embedded.kafka import KafkaBroker
 from infra.clickhouse import ClickHouse
 from tests.support.management import API, KnownTenant, ManagementBase, bearer, make_tenant, running_management
+from tests.support.people import give_password, make_person, make_role, signed_in
 
 READ = "delivery:read"
 
@@ -25,20 +29,8 @@ def slow_tenant(management_base: ManagementBase) -> KnownTenant:
 
 def make_user(base: ManagementBase, *permissions: str) -> tuple[UUID, UUID]:
     """A user with a role of these permissions: (user, role)."""
-    user_id, role_id, name = uuid4(), uuid4(), uuid4().hex
-    tenant_id = base.tenant.id
-    base.write(
-        "INSERT INTO roles (tenant_id, id, name, permissions) VALUES (%s, %s, %s, %s)",
-        (tenant_id, role_id, name, list(permissions)),
-    )
-    base.write(
-        "INSERT INTO users (tenant_id, id, email, username, full_name) VALUES (%s, %s, %s, %s, 'Uma User')",
-        (tenant_id, user_id, f"{name}@acme.example", name),
-    )
-    base.write(
-        "INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (%s, %s, %s)", (tenant_id, user_id, role_id)
-    )
-    return user_id, role_id
+    role_id = make_role(base, *permissions)
+    return make_person(base, role_id)[0], role_id
 
 
 def create(base: ManagementBase, headers: dict[str, str] | None = None, **members: object) -> httpx.Response:
@@ -213,3 +205,28 @@ def test_an_address_that_guesses_is_held_back_before_the_database(
     assert 1 <= int(held.headers["Retry-After"]) <= 20
     assert call("ixk_malformed!").status_code == 429
     assert call(management_base.tenant.admin_key).status_code == 200
+
+
+def test_a_session_is_neither_counted_nor_told_a_rate(management_base: ManagementBase) -> None:
+    tenant = make_tenant(management_base.dsn, f"people-{uuid4().hex[:8]}")
+    management_base.write("UPDATE tenants SET api_requests_per_minute = 1 WHERE id = %s", (tenant.id,))
+    give_password(management_base, tenant.admin_email)
+    with signed_in(management_base, tenant.admin_email, tenant) as browser:
+        for _ in range(5):
+            answer = browser.call("GET", "/api-keys")
+            assert answer.status_code == 200
+            assert "ratelimit-limit" not in answer.headers
+
+
+def test_a_key_made_in_a_session_belongs_to_its_user(management_base: ManagementBase) -> None:
+    give_password(management_base, management_base.tenant.admin_email)
+    with signed_in(management_base, management_base.tenant.admin_email) as browser:
+        made = browser.call("POST", "/api-keys", json={"name": "mine", "permissions": ["*"]}).json()
+    assert made["user"]["id"] == str(management_base.tenant.admin_id)
+    assert made["created_by"] == {"type": "user", "id": made["user"]["id"], "name": made["created_by"]["name"]}
+
+
+def test_the_documented_key_is_made_as_written(management_base: ManagementBase) -> None:
+    [body] = re.findall(r"```json\n(.*?)```", (Path(__file__).parents[2] / "docs" / "api.md").read_text(), re.DOTALL)
+    made = create(management_base, **json.loads(body))
+    assert made.status_code == 201, made.text
