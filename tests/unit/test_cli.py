@@ -12,7 +12,8 @@ from hookline.errors import ExitCode, NotReadyError, UsageError, WorkFailedError
 from hookline.roles import parse_roles
 from infra.errors import KafkaUnavailableError, MigrationError, PostgresUnavailableError, SettingsError
 
-COMMANDS = ("up", "run", "migrate", "send", "status", "doctor", "demo")
+COMMANDS = ("up", "run", "migrate", "send", "status", "doctor", "demo", "apply")
+WEBHOOK_COMMANDS = ("list", "get", "apply", "delete", "rotate", "test")
 
 
 @pytest.fixture
@@ -20,9 +21,9 @@ def command() -> CliRunner:
     return CliRunner()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"webhooks {name}" for name in WEBHOOK_COMMANDS)])
 def test_every_command_explains_itself_with_examples_and_exit_codes(command: CliRunner, name: str) -> None:
-    result = command.invoke(app, [name, "--help"])
+    result = command.invoke(app, [*name.split(), "--help"])
     assert result.exit_code == ExitCode.OK
     assert f"$ hookline {name}" in result.stdout
     assert "Exit codes" in result.stdout
