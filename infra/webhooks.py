@@ -1,13 +1,13 @@
 """Every webhook's configuration in memory, read from the compacted topic and kept live.
 
-The table is read by ingress and processors; management (or `hookline` itself) writes through `publish_webhook`.
+The table is read by ingress and processors. Management's relay writes the topic (`management.configuration.relay`).
 """
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import ValidationError
@@ -69,6 +69,10 @@ class Webhook:
     def config(self) -> WebhookConfig:
         return WebhookConfig.model_validate_json(self._value)
 
+    def is_made_of(self, value: bytes) -> bool:
+        """Whether this is what the record's value says."""
+        return self._value == value
+
     def __repr__(self) -> str:
         return f"Webhook({self.tenant_id}/{self.webhook_id} v{self.version})"
 
@@ -77,7 +81,8 @@ class WebhookTable:
     """All webhooks by slug and by id; lookups are safe from any thread and never block.
 
     `ready` once everything that was in the topic when the table started has been read. Records that do not parse or
-    whose secrets do not open are counted in `refused`, logged by id, and leave the last good version in force.
+    whose secrets do not open are counted in `refused`, logged by id, and leave the last good version in force. While
+    the topic is read from its beginning, at the start or after a fault, nothing superseded comes into force.
     """
 
     def __init__(self, kafka_settings: KafkaSettings, secret_box: SecretBox, *, client_id: str) -> None:
@@ -136,10 +141,10 @@ class WebhookTable:
     def _read_until_broken(self) -> None:
         consumer = Consumer(_table_properties(self._settings, self._client_id))
         try:
-            catching_up = _CatchingUp(_assign_everything(consumer), stale=set(self._by_key))
+            catching_up = _CatchingUp(_assign_everything(consumer))
             while not self._stopping.is_set():
                 messages = consumer.consume(_CONSUME_RECORDS_MAX, _CONSUME_SECONDS)
-                changed = [self._apply(message, catching_up) for message in messages]
+                changed = [self._take(message, catching_up) for message in messages]
                 if not catching_up.done and not catching_up.waiting:
                     changed.append(self._finish_catching_up(catching_up))
                 if any(changed):
@@ -147,8 +152,8 @@ class WebhookTable:
         finally:
             consumer.close()
 
-    def _apply(self, message: Message, catching_up: "_CatchingUp") -> bool:
-        """Take one record (or event) into the table; True when something changed."""
+    def _take(self, message: Message, catching_up: "_CatchingUp") -> bool:
+        """One record or event: into the table, or kept until the end of the topic; True when something changed."""
         error = message.error()
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:
@@ -156,14 +161,22 @@ class WebhookTable:
                 return False
             raise KafkaException(error)
         key = (message.key() or b"").decode("utf-8", "replace")
-        catching_up.stale.discard(key)
-        value = message.value()
-        if value is None:
+        record = _Record(message.offset() or 0, message.value())
+        if catching_up.done:
+            return self._apply(key, record)
+        catching_up.add(key, record)
+        return False
+
+    def _apply(self, key: str, record: "_Record") -> bool:
+        """Bring a record into force; False when it is refused or changes nothing."""
+        if record.value is None:
             return self._remove(key)
+        if key in self._by_key and self._by_key[key].is_made_of(record.value):
+            return False
         try:
-            webhook = self._open(key, value)
+            webhook = self._open(key, record.value)
         except (ValidationError, SecretError) as problem:
-            self._refuse(key, message, problem)
+            self._refuse(key, record, problem)
             return False
         self._remove_slug(key)
         self._by_key[key] = webhook
@@ -181,7 +194,7 @@ class WebhookTable:
         )
         return Webhook(config, secrets, value)
 
-    def _refuse(self, key: str, message: Message, problem: ValidationError | SecretError) -> None:
+    def _refuse(self, key: str, record: "_Record", problem: ValidationError | SecretError) -> None:
         self.refused += 1
         WEBHOOK_RECORDS_REFUSED.inc()
         members = (
@@ -190,7 +203,7 @@ class WebhookTable:
         _log.error(
             "webhooks.record.refused",
             key=key,
-            offset=message.offset(),
+            offset=record.offset,
             kind=type(problem).__name__,
             members=members,
             last_good_version=self._by_key[key].version if key in self._by_key else None,
@@ -209,9 +222,12 @@ class WebhookTable:
                 del self._by_slug[slug]
 
     def _finish_catching_up(self, catching_up: "_CatchingUp") -> bool:
-        for key in catching_up.stale:
+        for key in self._by_key.keys() - catching_up.records.keys():
             self._remove(key)
-        catching_up.stale.clear()
+        for key in list(catching_up.records):
+            records = catching_up.records.pop(key)  # let go of one by one: together they are as much as the table
+            if not self._apply(key, records[-1]) and key not in self._by_key and records[-1].value is not None:
+                self._apply(key, records[0])
         catching_up.done = True
         self._ready.set()
         _log.info("webhooks.table.ready", webhooks=len(self._by_key), refused=self.refused)
@@ -222,13 +238,22 @@ class WebhookTable:
             callback()
 
 
+class _Record(NamedTuple):
+    offset: int
+    value: bytes | None
+
+
 @dataclass(slots=True)
 class _CatchingUp:
-    """Partitions whose end was not reached yet; keys of an earlier read that have not been met again."""
+    """Partitions whose end was not reached yet, and the last two records of each key, in the order of the last ones."""
 
     waiting: set[int]
-    stale: set[str]
+    records: dict[str, tuple[_Record, ...]] = field(default_factory=dict)
     done: bool = False
+
+    def add(self, key: str, record: _Record) -> None:
+        """A newer record. The one before is kept in case the newer one cannot be used."""
+        self.records[key] = (*self.records.pop(key, ())[-1:], record)
 
 
 def webhook_key(tenant_id: str, webhook_id: str) -> str:

@@ -15,6 +15,8 @@ from tests.support.ingress import SECRET, Publisher, publishing
 from tests.support.wait import eventually
 
 LIVE_SECONDS = 1.0
+#: More than one batch of the reader.
+SUPERSEDED = 2_000
 
 
 @pytest.fixture
@@ -78,6 +80,46 @@ def test_changes_and_deletions_are_in_force_within_a_second(table: WebhookTable,
     await_version(table, config, None)
     assert table.find(config.tenant_slug, config.slug) is None
     assert len(changes) >= 3
+
+
+def test_what_was_superseded_is_never_in_force_while_the_topic_is_read(tenant: Publisher) -> None:
+    config = tenant.webhook()
+    key = webhook_key(config.tenant_id, config.webhook_id)
+    outbox = Outbox(tenant.producer)
+    for version in range(1, SUPERSEDED + 2):
+        value = config.model_copy(update={"version": version, "is_active": version <= SUPERSEDED}).model_dump_json()
+        outbox.send(CONFIGURATION, key=key.encode(), value=value.encode())
+    outbox.wait(30)
+    table = WebhookTable(tenant.settings.kafka, load_secret_box(tenant.settings), client_id="test-table")
+    seen: set[int | None] = set()
+
+    def note() -> None:
+        webhook = table.by_id(config.tenant_id, config.webhook_id)
+        seen.add(None if webhook is None else webhook.config.version)
+
+    table.on_change(note)
+    table.start()
+    assert table.wait_ready(30)
+    eventually(lambda: seen, timeout_seconds=5, what="a change")
+    table.stop()
+    assert seen == {SUPERSEDED + 1}
+
+
+def test_a_new_table_falls_back_on_the_record_before_one_that_it_cannot_use(tenant: Publisher) -> None:
+    config = tenant.publish(tenant.webhook())
+    write(tenant, webhook_key(config.tenant_id, config.webhook_id), b"not json")
+    for table in started(tenant):
+        await_version(table, config, 1)
+    tenant.delete(config)
+
+
+def test_a_record_that_says_nothing_new_leaves_the_webhook_as_it_is(table: WebhookTable, tenant: Publisher) -> None:
+    config, last = tenant.publish(tenant.webhook("a")), tenant.webhook("b")
+    await_version(table, config, 1)
+    before = table.by_id(config.tenant_id, config.webhook_id)
+    tenant.publish(config)
+    await_version(table, tenant.publish(last), 1)
+    assert table.by_id(config.tenant_id, config.webhook_id) is before
 
 
 def test_a_renamed_webhook_frees_its_slug_for_another(table: WebhookTable, tenant: Publisher) -> None:
