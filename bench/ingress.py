@@ -92,7 +92,9 @@ def _run_floor(settings: Settings, floor: type[Receiver]) -> None:
     async def serve() -> None:
         worker = Worker(settings)
         real = worker.service.receiver
-        worker.service.receiver = floor(real.webhooks, real.bridge, real.rejections, real.tally, real.trace)
+        worker.service.receiver = floor(
+            real.webhooks, real.bridge, real.rejections, real.tally, real.trace, trusted_proxies=()
+        )
         await worker.serve(bind(settings.ingress.host, settings.ingress.port, shared=False))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,1 +1,1 @@
-"""JSON Schemas (2020-12) of the events Hookline itself emits: `NAME.vVERSION.json`; `schemas.event_types` reads them."""
+"""JSON Schemas (2020-12) of the events Hookline emits: `NAME.vVERSION.json`; `schemas.event_types` reads them."""
