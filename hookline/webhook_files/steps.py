@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from hookline.webhook_files.declarations import Declaration, Json
+from infra.json_values import same_value
 from management.inbound_webhooks.schemas import SECRET_MEMBERS
 
 Kind = Literal["create", "update", "delete", "none", "refused"]
@@ -122,7 +123,7 @@ def _differences(declared: Any, shown: Any, path: str) -> Iterator[Difference]:
         for name in names:
             inner = f"{path}.{name}" if path else name
             yield from _differences(declared.get(name, _ABSENT), shown.get(name, _ABSENT), inner)
-    elif declared != shown and not _says_nothing(declared, shown, path):
+    elif not same_value(declared, shown) and not _says_nothing(declared, shown, path):
         yield Difference(path, *(None if value is _ABSENT else value for value in (shown, declared)))
 
 

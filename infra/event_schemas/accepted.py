@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from infra.json_values import same_value
 from infra.requests.errors import SchemaError
 from infra.requests.validation import BodyValidator, compile_validator
 
@@ -86,17 +87,6 @@ def type_of(value: Any) -> str:
     if isinstance(value, str):
         return "string"
     return "array" if isinstance(value, list) else "object"
-
-
-def same_value(one: Any, other: Any) -> bool:
-    """Equality of JSON: 1 is 1.0 and is not true."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same_value, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same_value(one[name], other[name]) for name in one)
-    return bool(one == other)
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.event_schemas.accepted import Accepted, Schema, accepted, same_value, target
+from infra.event_schemas.accepted import Accepted, Schema, accepted, target
 from infra.event_schemas.differences import Check, Comparison, Difference, Place
+from infra.json_values import same_value
 from infra.requests.errors import SchemaError
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from infra.errors import SecretError
+from infra.json_values import same_value
 from infra.postgres import Connection
 from infra.secretbox import SecretBox, webhook_context
 from infra.webhooks import seal_webhook_secret
@@ -89,7 +90,7 @@ class WebhookWriter:
         """
         checked = self._rules.check(connection, stored.tenant_id, document, problems, webhook_id=stored.id)
         new_secret = self._new_secret(stored, checked, keeps=change == "restored")
-        if checked.settings == stored.settings and new_secret is None:
+        if new_secret is None and same_value(checked.settings.as_json(), stored.settings.as_json()):
             return Written(stored)
         update_webhook(connection, stored, checked.settings, checked.json_schema)
         if new_secret is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from infra.json_values import same_value
 from management.webhook_versions.schemas import Difference
 
 
@@ -12,5 +13,5 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
         for name in sorted(before.keys() | after.keys()):
             below = f"{path}.{name}" if path else name
             yield from differences(before.get(name), after.get(name), below)
-    elif before != after or type(before) is not type(after):
+    elif not same_value(before, after):
         yield Difference(path=path, before=before, after=after)

@@ -175,3 +175,17 @@ def test_what_get_shows_can_be_put_back_unchanged(management_base: ManagementBas
     assert answer.headers["ETag"] == shown.headers["ETag"] == '"1"'
     assert actions_of(management_base, created["id"]) == ["inbound_webhook.created"]
     assert shown.json()["validation"] == {"mode": "warn", "event_type": "ticket.created", "event_version": 1}
+
+
+def test_true_in_place_of_1_is_a_change_and_1_point_0_is_none(management_base: ManagementBase) -> None:
+    rule = {"field": "$.level", "operator": "equals", "value": 1}
+    created = create_webhook(management_base, "one-or-true", metadata={"level": 1}, filters={"all": [rule]})
+    path = f"{WEBHOOKS}/{created['id']}"
+    same = management_base.call("PATCH", path, json={"metadata": {"level": 1.0}}).json()
+    assert same["version"] == 1
+    changed = management_base.call("PATCH", path, json={"metadata": {"level": True}}).json()
+    assert (changed["version"], changed["metadata"]["level"]) == (2, True)
+    changed = management_base.call("PATCH", path, json={"filters": {"all": [{**rule, "value": True}]}}).json()
+    assert (changed["version"], changed["filters"]["all"][0]["value"]) == (3, True)
+    [difference] = management_base.call("GET", f"{path}/versions/3").json()["differences"]
+    assert (difference["path"], difference["after"][0]["value"]) == ("filters.all", True)

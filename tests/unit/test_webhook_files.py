@@ -164,6 +164,8 @@ def test_only_mentioned_members_are_compared_and_fields_as_a_whole() -> None:
 def test_null_is_the_same_as_nothing_for_an_option_and_not_elsewhere() -> None:
     assert step_of(handler_config={"external_ids_of": None}).kind == "none"
     assert step_of(colour=None).kind == "update"
+    assert step_of(is_active=1).kind == "update", "1 is not true"
+    assert step_of(priority=1.0).kind == "none", "1 is 1.0"
     assert step_of(auth_config={"token_header": None}).kind == "update"
 
 
