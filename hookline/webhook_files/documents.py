@@ -6,6 +6,7 @@ filter on the country code `NO` must not become one on `false`. A name that stan
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ _TAG = "tag:yaml.org,2002:"
 _JSON_FLOAT = re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$")
 _FOREIGN_LINE_END = re.compile("[\x85\u2028\u2029]")
 _MERGE_AND_NULL = (f"{_TAG}merge", f"{_TAG}null")
-_LINE_WIDTH_MAX = 120
+_QUOTED_LENGTH_MAX = 80
 
 
 class _Reader(yaml.SafeLoader):
@@ -48,14 +49,14 @@ _Reader.add_implicit_resolver(f"{_TAG}float", _JSON_FLOAT, list("-0123456789"))
 
 
 class _Writer(yaml.SafeDumper):
-    """Quotes text that any version of YAML would take for something else; text of several lines stands as a block."""
+    """Quotes text that any version of YAML would take for something else; long text stands as a block."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _write_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = "|" if "\n" in text or len(text) > _QUOTED_LENGTH_MAX else None
     if _FOREIGN_LINE_END.search(text):  # read back as a blank unless it is escaped
         style = '"'
     return writer.represent_scalar(f"{_TAG}str", text, style=style)
@@ -83,4 +84,4 @@ def read_yaml(path: Path) -> Any:
 
 def yaml_text(content: Any) -> str:
     """JSON values as `read_yaml` reads them back, in their order."""
-    return yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH_MAX)
+    return yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=sys.maxsize)

@@ -124,7 +124,24 @@ def test_whatever_is_written_is_read_back(tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize(
     "text",
-    ["no", "1e3", "12:30", "2026-01-01", "0x1f", "null", "~", "", " a ", "a\n\n b\n", "\x85", "a\u2028\nb", "=", "<<"],
+    [
+        "no",
+        "1e3",
+        "12:30",
+        "2026-01-01",
+        "0x1f",
+        "null",
+        "~",
+        "",
+        " a ",
+        "a\n\n b\n",
+        "\x85",
+        "a\u2028\nb",
+        " " + 90 * "x",
+        90 * "# ",
+        "=",
+        "<<",
+    ],
 )
 def test_text_that_yaml_could_take_for_something_else_stays_text(tmp_path: Path, text: str) -> None:
     assert read_yaml(written(tmp_path, {"value": text, text: "name"})) == {"value": text, text: "name"}
