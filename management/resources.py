@@ -10,6 +10,8 @@ from infra.clickhouse import ClickHouse
 from infra.postgres import Pool
 from infra.settings import Settings
 from management.access import Access
+from management.actions.endpoints import action_routes
+from management.actions.service import ActionService
 from management.api_keys.endpoints import api_key_routes
 from management.api_keys.repository import ApiKeyRepository
 from management.api_keys.service import ApiKeyService
@@ -17,9 +19,12 @@ from management.audit_entries.endpoints import audit_routes
 from management.audit_entries.repository import AuditRepository
 from management.audit_entries.service import AuditService
 from management.authentication import authentication
-from management.deliveries.endpoints import delivery_routes
+from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
+from management.event_types.endpoints import event_type_routes, webhook_event_type_routes
+from management.event_types.repository import EventTypeRepository
+from management.event_types.service import EventTypeService
 from management.people import People
 from management.rate_limit import FailedKeys
 from management.rejections.endpoints import rejection_routes
@@ -45,13 +50,20 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     access = Access(authentication(api_keys, people.sessions, people.addresses))
     registry = load_actions()
     testing = Testing(settings, pool, registry)
+    event_types = EventTypeService(EventTypeRepository(pool))
+    deliveries = DeliveryService(DeliveryRepository(clickhouse, pool))
     routes = [
         *people.routes(access),
+        # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
+        action_routes(ActionService(registry), access),
+        webhook_event_type_routes(event_types, access),
         *testing.routes(access),
         *webhook_routes(settings, pool, clickhouse, registry, access),
         api_key_routes(api_keys, access),
         audit_routes(AuditService(AuditRepository(pool)), access),
-        delivery_routes(DeliveryService(DeliveryRepository(clickhouse)), access),
+        delivery_routes(deliveries, access),
+        webhook_delivery_routes(deliveries, access),
+        event_type_routes(event_types, access),
         rejection_routes(RejectionService(RejectionRepository(clickhouse)), access),
     ]
     return Resources(routes, testing)

@@ -39,4 +39,8 @@ SELECT
     toUnixTimestamp64Micro(recorded_at) AS recorded_at_us
 FROM deliveries FINAL
 WHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
+    AND ({webhook_id:String} = '' OR webhook_id = toUUIDOrZero({webhook_id:String}))
 LIMIT 1;
+
+-- name: find_webhook
+SELECT id FROM webhooks WHERE tenant_id = %(tenant_id)s AND id = %(id)s;

@@ -9,11 +9,16 @@ from management.paging import PageRequest
 from schemas.records import DispatchStatus, ErrorCode
 
 
-class DeliveryFilter(PageRequest):
-    """Which deliveries a list shows; the time window is of `received_at`: since ≤ t < until."""
+class WebhookDeliveryFilter(PageRequest):
+    """Which deliveries of a webhook a list shows; the time window is of `received_at`: since ≤ t < until."""
+
+    dispatch_status: DispatchStatus | None = None
+
+
+class DeliveryFilter(WebhookDeliveryFilter):
+    """The same of all webhooks, or of one."""
 
     webhook_id: UUID | None = None
-    dispatch_status: DispatchStatus | None = None
 
 
 class DeliveredRequest(BaseModel):

@@ -13,6 +13,7 @@ from management.deliveries.schemas import (
     InboundWebhookDelivery,
     ShownError,
     UserAgent,
+    WebhookDeliveryFilter,
 )
 from management.errors import NotFoundError
 from management.paging import Page, PageMeta
@@ -32,7 +33,26 @@ class DeliveryService:
 
     def get(self, tenant_id: UUID, delivery_id: UUID) -> InboundWebhookDelivery:
         """One delivery. Raises NotFoundError, also for another tenant's."""
-        row = self._repository.get(tenant_id, delivery_id)
+        return self._get(tenant_id, delivery_id, None)
+
+    def page_of_webhook(
+        self, tenant_id: UUID, webhook_id: UUID, wanted: WebhookDeliveryFilter
+    ) -> Page[InboundWebhookDelivery]:
+        """A page of one webhook's. Raises NotFoundError where the tenant has no such webhook (any more)."""
+        self._require_webhook(tenant_id, webhook_id)
+        return self.page(tenant_id, DeliveryFilter(**wanted.model_dump(), webhook_id=webhook_id))
+
+    def get_of_webhook(self, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID) -> InboundWebhookDelivery:
+        """One delivery of a webhook. Raises NotFoundError, also for another webhook's."""
+        self._require_webhook(tenant_id, webhook_id)
+        return self._get(tenant_id, delivery_id, webhook_id)
+
+    def _require_webhook(self, tenant_id: UUID, webhook_id: UUID) -> None:
+        if not self._repository.has_webhook(tenant_id, webhook_id):
+            raise NotFoundError(f"no webhook {webhook_id}")
+
+    def _get(self, tenant_id: UUID, delivery_id: UUID, webhook_id: UUID | None) -> InboundWebhookDelivery:
+        row = self._repository.get(tenant_id, delivery_id, webhook_id)
         if row is None:
             raise NotFoundError(f"no delivery {delivery_id}")
         return _delivery(row)
