@@ -20,6 +20,7 @@ from tests.support.analytics import delivery_ids, request_record
 from tests.support.management import ManagementBase
 from tests.support.operations import Operation, all_operations
 from tests.support.people import Browser, give_password, make_person, make_role, signed_in
+from tests.support.wait import eventually
 from tests.support.webhooks import create_webhook
 
 Json = dict[str, Any]
@@ -40,7 +41,9 @@ BODIES: dict[str, Json] = {
     "set_password": {"password": "correct horse battery staple"},
     "update_role": {"name": "other"},
     "update_tenant": {"name": "Other"},
+    "create_event_type_version": {"json_schema": {}, "compatibility": "none"},
 }
+_NOT_IDS = {"version": "1", "name": "missing.happened"}
 #: Columns that any call may change.
 _USE = ("last_used_at", "last_used_from", "last_seen_at")
 
@@ -70,9 +73,18 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
         session_id = browser.call("GET", "/sessions/current").json()["id"]
     key = base.call("POST", "/api-keys", json={"name": "apart", "permissions": ["delivery:read"]}).json()
     webhook = create_webhook(base, "apart")
+    event_type = "apart.happened"
+    declared = {"name": event_type, "json_schema": {"type": "object"}}
+    assert base.call("POST", "/event-types", json=declared).status_code == 201
+    eventually(
+        lambda: base.rows("SELECT FROM configuration_outbox") == [],
+        timeout_seconds=60,
+        what="the webhook is published, so that no table changes by itself",
+    )
     return Owned(
         {
             "webhook_id": webhook["id"],
+            "name": event_type,
             "version": "1",
             "key_id": key["id"],
             "role_id": str(role_id),
@@ -120,7 +132,7 @@ def test_what_is_anothers_is_answered_like_what_is_not_there(
 ) -> None:
     """By the other tenant's admin, signed in and by key, who may do everything, but not here."""
     foreign = {name: owned.ids[name] for name in operation.parameters}
-    missing = {name: "1" if name == "version" else str(uuid.uuid4()) for name in operation.parameters}
+    missing = {name: _NOT_IDS.get(name, str(uuid.uuid4())) for name in operation.parameters}
 
     def by_key(method: str, path: str, **arguments: Any) -> httpx.Response:
         return management_base.call(method, path, headers=management_base.other_tenant.headers, **arguments)
