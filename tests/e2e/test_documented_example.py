@@ -135,6 +135,13 @@ def test_the_example_is_accepted_as_written(example: Example) -> None:
     assert SECRET not in str(example.created) + str(shown)
 
 
+def test_the_action_and_its_fields_are_discovered_by_their_names(example: Example) -> None:
+    handler = orjson.loads(EXAMPLE)["handler_config"]
+    found = example.api.get(f"{WEBHOOKS}/actions").json()["data"]
+    [action] = [action for action in found if action["name"] == handler["action"]]
+    assert handler["field_mapping"].keys() <= {target["name"] for target in action["target_fields"]}
+
+
 def test_a_signed_request_makes_the_asset_of_the_mapped_client_and_a_repeat_nothing(example: Example) -> None:
     event = device_event("d-1")
     delivery = example.send(event)
@@ -147,6 +154,9 @@ def test_a_signed_request_makes_the_asset_of_the_mapped_client_and_a_repeat_noth
     assert (asset["asset_type"], asset["name"], asset["status"]) == ("workstation", "d-1.acme.example", "online")
     repeat = example.send(event)
     assert (repeat["dispatch_status"], repeat["duplicate_of"]) == ("duplicate", delivery["delivery_id"])
+    listed = example.api.get(f"{example.path}/deliveries").json()["data"]
+    assert [found["delivery_id"] for found in listed[:2]] == [repeat["delivery_id"], delivery["delivery_id"]]
+    assert example.api.get(f"{example.path}/deliveries/{delivery['delivery_id']}").json() == delivery
     assert example.assets("d-1") == [asset]
     assert example.send(device_event("d-1", status="offline"))["dispatch_status"] == "dispatched"
     [changed] = example.assets("d-1")
