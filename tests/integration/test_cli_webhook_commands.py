@@ -1,22 +1,48 @@
-"""`hookline webhooks list`, `delete`, `rotate` and `test`, and what the command says when it may or can not."""
+"""`hookline webhooks list`, `get`, `delete`, `rotate` and `test`, and what the command says when it may or can not."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from hookline.errors import ExitCode
+from infra.actions.registry import load_actions
 from infra.clickhouse import ClickHouse
-from tests.support.commands import Command, command, run
+from management.inbound_webhooks.schemas import InboundWebhookSettings
+from schemas.webhooks import AuthType
+from tests.support.commands import Command, command, find, run
 from tests.support.management import ManagementBase, management_base, running_management
 from tests.support.webhooks import WEBHOOKS, create_webhook, get_webhook, webhook_body
 
 __all__ = ["command", "management_base"]
 
 NONE = {"acknowledge_unauthenticated": True}
+
+
+SETTINGS = tuple(InboundWebhookSettings.model_fields)
+TICKET = {"action": "createTicket", "field_mapping": {"title": "alert.title", "client_id": "alert.client"}}
+ASSET = {"action": "upsertAssetByExternalId", "field_mapping": {"external_id": "device.id"}}
+FILTERS = {"any": [{"field": "$.a", "operator": "equals", "value": "NO"}, {"jsonata": "b = 1\nand c = 'x'"}]}
+EVERYTHING: list[dict[str, Any]] = [
+    {"auth_config": {"signature_header": "X-Hub", "algorithm": "sha1", "prefix": "sha1=", "timestamp_header": "X-At"}},
+    {"auth_config": {"signature_header": "X-Sig", "signed_payload": "{timestamp}.{body}", "timestamp_header": "X-At"}},
+    {"auth_type": "bearer", "auth_config": {"ip_cidrs": ["10.0.0.0/8", "2001:db8::/32"]}},
+    {"auth_type": "basic", "auth_config": {"username": "sender"}},
+    {"auth_type": "api_key", "auth_config": {"header": "X-Key"}},
+    {"auth_type": "path_token", "auth_config": {"query_param": "t"}},
+    {"auth_type": "ip_allowlist", "auth_config": {"ip_cidrs": ["192.0.2.7"]}},
+    {"auth_type": "none", "auth_config": {"acknowledge_unauthenticated": True}},
+    *[{"handler_config": {**TICKET, "on_existing": option}} for option in ("fail", "update", "ignore")],
+    *[{"handler_config": {**ASSET, "on_duplicate": option}} for option in ("fail", "link")],
+    {"filters": FILTERS, "metadata": {"a": "2026-01-01", "b": 1.5, "c": None, "d": False, "e": "no"}},
+    {"idempotency_source": {"type": "header", "value": "X-Id"}, "ordering_key": "alert.id", "is_active": False},
+    {"description": "one\n\n  two: é\t\n", "priority": 0, "rate_limit_per_minute": 1, "max_body_bytes": 1},
+    {"validation": {"mode": "warn", "event_type": "ticket.created"}},
+]
 
 
 def status_of(base: ManagementBase, webhook_id: str) -> int:
@@ -47,6 +73,37 @@ def test_every_page_of_a_list_is_read(management_base: ManagementBase, command: 
 def test_get_as_json_is_everything_the_api_shows(management_base: ManagementBase, command: Command) -> None:
     created = create_webhook(management_base, "got")
     assert command("webhooks", "get", "got", "--json").json == get_webhook(management_base, created["id"])
+
+
+@pytest.mark.parametrize("number", range(len(EVERYTHING)))
+def test_what_get_writes_is_as_declared_and_makes_the_same_elsewhere(
+    management_base: ManagementBase, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    slug = f"everything-{number}"
+    create_webhook(management_base, slug, **EVERYTHING[number])
+    file = tmp_path / "webhook.yaml"
+    file.write_text(command("webhooks", "get", slug).output)
+    for options in (["--dry-run"], [], ["--set-secrets"]):
+        ran = command("apply", "-f", file, *options)
+        assert (ran.code, ran.output) == (0, f"  {slug}: as declared\n"), ran.error
+    shown = find(management_base, slug)
+    assert shown["version"] == 1
+    monkeypatch.setenv("HOOKLINE_API_KEY", management_base.other_tenant.admin_key)
+    made = command("apply", "-f", file)
+    assert made.code == 0, made.error
+    assert made.output.startswith(f"+ {slug}: create\n")
+    theirs = command("webhooks", "get", slug, "--json").json
+    assert {name: theirs[name] for name in SETTINGS} == {name: shown[name] for name in SETTINGS}
+    assert command("webhooks", "get", slug).output == file.read_text()
+
+
+def test_every_scheme_and_every_option_of_the_actions_is_among_them() -> None:
+    assert {case.get("auth_type", "hmac_sha256") for case in EVERYTHING} == set(get_args(AuthType))
+    handlers = [case["handler_config"] for case in EVERYTHING if "handler_config" in case]
+    covered = [(handler["action"], name, value) for handler in handlers for name, value in handler.items()]
+    for name, action in load_actions().items():
+        for option in action.definition.options:
+            assert all((name, option.name, value) in covered for value in option.enum_values)
 
 
 @pytest.mark.parametrize("arguments", [["get"], ["delete", "--yes"], ["rotate"], ["test"]])

@@ -1,4 +1,4 @@
-"""`hookline apply` and `hookline webhooks get` against a running management API on real stores."""
+"""`hookline apply` against a running management API on real stores."""
 
 from __future__ import annotations
 
@@ -12,28 +12,23 @@ from hookline.errors import ExitCode, NotReadyError
 from hookline.management_client import ManagementClient
 from hookline.webhook_files.documents import yaml_text
 from infra.secretbox import load_secret_box, webhook_context
-from management.inbound_webhooks.schemas import InboundWebhookSettings
-from tests.support.commands import Command, command
+from tests.support.commands import Command, command, find
 from tests.support.management import ManagementBase, management_base
 from tests.support.webhooks import (
     WEBHOOKS,
     actions_of,
     add_ticket_entities,
     create_webhook,
-    get_webhook,
     webhook_body,
 )
 
 __all__ = ["command", "management_base"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhook-files.md"
-SETTINGS = tuple(InboundWebhookSettings.model_fields)
 SECRET = "a-secret-of-the-sender"
 MAPPING = {"title": "alert.title", "client_id": "alert.client"}
 TICKET = {"action": "createTicket", "field_mapping": MAPPING}
 UPDATING = {**TICKET, "on_existing": "update"}
-ASSET = {"action": "upsertAssetByExternalId", "field_mapping": {"external_id": "device.id"}}
-FILTERS = {"any": [{"field": "$.a", "operator": "equals", "value": "NO"}, {"jsonata": "b = 1\nand c = 'x'"}]}
 
 
 def declare(path: Path, *webhooks: dict[str, Any]) -> Path:
@@ -42,56 +37,10 @@ def declare(path: Path, *webhooks: dict[str, Any]) -> Path:
     return path
 
 
-def find(base: ManagementBase, slug: str) -> dict[str, Any]:
-    """The webhook as the API shows it."""
-    [listed] = base.call("GET", WEBHOOKS, params={"slug": slug}).json()["data"]
-    return get_webhook(base, listed["id"])
-
-
 def secret_of(base: ManagementBase, webhook_id: str) -> str:
     """The current secret, in the clear."""
     [row] = base.rows("SELECT sealed FROM webhook_secrets WHERE webhook_id = %s AND slot = 'current'", (webhook_id,))
     return load_secret_box(base.settings).open(row["sealed"], context=webhook_context(str(base.tenant.id), webhook_id))
-
-
-EVERYTHING: list[dict[str, Any]] = [
-    {"auth_config": {"signature_header": "X-Hub", "algorithm": "sha1", "prefix": "sha1=", "timestamp_header": "X-At"}},
-    {"auth_config": {"signature_header": "X-Sig", "signed_payload": "{timestamp}.{body}", "timestamp_header": "X-At"}},
-    {"auth_type": "bearer", "auth_config": {"ip_cidrs": ["10.0.0.0/8", "2001:db8::/32"]}},
-    {"auth_type": "basic", "auth_config": {"username": "sender"}},
-    {"auth_type": "api_key", "auth_config": {"header": "X-Key"}},
-    {"auth_type": "path_token", "auth_config": {"query_param": "t"}},
-    {"auth_type": "ip_allowlist", "auth_config": {"ip_cidrs": ["192.0.2.7"]}},
-    {"auth_type": "none", "auth_config": {"acknowledge_unauthenticated": True}},
-    *[{"handler_config": {**TICKET, "on_existing": option}} for option in ("fail", "update", "ignore")],
-    *[{"handler_config": {**ASSET, "on_duplicate": option}} for option in ("fail", "link")],
-    {"filters": FILTERS, "metadata": {"a": "2026-01-01", "b": 1.5, "c": None, "d": False, "e": "no"}},
-    {"idempotency_source": {"type": "header", "value": "X-Id"}, "ordering_key": "alert.id", "is_active": False},
-    {"description": "one\n\n  two: é\t\n", "priority": 0, "rate_limit_per_minute": 1, "max_body_bytes": 1},
-    {"validation": {"mode": "warn", "event_type": "ticket.created"}},
-]
-
-
-@pytest.mark.parametrize("number", range(len(EVERYTHING)))
-def test_what_get_writes_is_as_declared_and_makes_the_same_elsewhere(
-    management_base: ManagementBase, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    slug = f"everything-{number}"
-    create_webhook(management_base, slug, **EVERYTHING[number])
-    file = tmp_path / "webhook.yaml"
-    file.write_text(command("webhooks", "get", slug).output)
-    for options in (["--dry-run"], [], ["--set-secrets"]):
-        ran = command("apply", "-f", file, *options)
-        assert (ran.code, ran.output) == (0, f"  {slug}: as declared\n"), ran.error
-    shown = find(management_base, slug)
-    assert shown["version"] == 1
-    monkeypatch.setenv("HOOKLINE_API_KEY", management_base.other_tenant.admin_key)
-    made = command("apply", "-f", file)
-    assert made.code == 0, made.error
-    assert made.output.startswith(f"+ {slug}: create\n")
-    theirs = command("webhooks", "get", slug, "--json").json
-    assert {name: theirs[name] for name in SETTINGS} == {name: shown[name] for name in SETTINGS}
-    assert command("webhooks", "get", slug).output == file.read_text()
 
 
 def test_external_ids_of_another_webhook_are_kept_and_pruned_in_an_order_that_works(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from hookline.cli import app
 from tests.support.management import ManagementBase
+from tests.support.webhooks import WEBHOOKS, get_webhook
 
 Command = Callable[..., "Ran"]
 
@@ -36,6 +37,12 @@ def run(*arguments: object, given: str | None = None) -> Ran:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def find(base: ManagementBase, slug: str) -> dict[str, Any]:
+    """The webhook as the API shows it."""
+    [listed] = base.call("GET", WEBHOOKS, params={"slug": slug}).json()["data"]
+    return get_webhook(base, listed["id"])
 
 
 @pytest.fixture
