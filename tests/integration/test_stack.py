@@ -115,9 +115,9 @@ def test_no_secret_is_in_the_environment_of_a_role(stack: RunningStack) -> None:
 
 def test_the_first_start_makes_an_admin_and_says_how_to_sign_in(stack: RunningStack) -> None:
     file = StackFolder(stack.data_dir).admin_password_file
-    output = stack.output()
-    assert f"Sign in at {stack.ready.management_url} to tenant demo as admin@demo.example" in output
-    assert f"password: in {file}" in output, "no terminal sees it, so it is not shown"
+    shown_last = f"password: in {file}"  # no terminal sees it, so it is not shown
+    eventually(lambda: shown_last in stack.output(), timeout_seconds=30, what="how to sign in, behind the ready file")
+    assert f"Sign in at {stack.ready.management_url} to tenant demo as admin@demo.example" in stack.output()
     body = {"tenant": "demo", "email": "admin@demo.example", "password": file.read_text().strip()}
     answer = httpx.post(f"{stack.ready.management_url}/api/v1/sessions", json=body, trust_env=False, timeout=20)
     assert (answer.status_code, answer.json()["is_admin"]) == (201, True)
