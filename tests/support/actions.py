@@ -28,6 +28,7 @@ from schemas.webhooks import ActionHandler, HmacAuth, SealedSecret, WebhookConfi
 from sinks.actions.command import parse_command
 from sinks.actions.execution import Outcome, execute_batch
 from sinks.actions.role import ActionsRole
+from tests.support.events import check_events
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACE_HEADERS = [("traceparent", f"00-{TRACE_ID}-b7ad6b7169203331-01".encode())]
@@ -62,6 +63,7 @@ class ActionBase:
     dsn: str
     tenant: SeededTenant
     webhook_id: UUID = field(default_factory=uuid4)
+    _checked_position: int = 0
 
     @classmethod
     def prepare(cls, dsn: str) -> ActionBase:
@@ -97,15 +99,19 @@ class ActionBase:
     def run(
         self, *requests: Mapping[str, Any], registry: ActionRegistry | None = None, at_us: int | None = None
     ) -> list[Outcome]:
-        """Run the requests as one batch on a connection of their own."""
+        """Run the requests as one batch on a connection of their own; the events they leave keep to their schemas."""
         known = builtin_registry() if registry is None else registry
         commands = [parse_command(orjson.dumps(request), TRACE_HEADERS, known) for request in requests]
         pool = open_pool(self.settings())
         try:
             with pool.connection() as connection:
-                return execute_batch(connection, commands, now_us=at_us or now_us(), attempts_max=ATTEMPTS_MAX)
+                outcomes = execute_batch(connection, commands, now_us=at_us or now_us(), attempts_max=ATTEMPTS_MAX)
         finally:
             pool.close()
+        left = self.rows("SELECT position, payload FROM outbox WHERE position > %s", [self._checked_position])
+        check_events((row["payload"] for row in left), others_too=registry is not None)
+        self._checked_position = max((row["position"] for row in left), default=self._checked_position)
+        return outcomes
 
     def settings(self) -> PostgresSettings:
         """Settings of a pool on this database."""

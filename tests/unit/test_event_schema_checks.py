@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from infra.event_schemas.checks import DEPTH_MAX, DIALECT, SCHEMA_BYTES_MAX, find_problems
-from schemas.event_types import core_event_types
 
 
 def _paths(json_schema: dict[str, Any]) -> list[str]:
@@ -74,9 +73,3 @@ def test_what_would_cost_too_much_is_refused(json_schema: dict[str, Any], said: 
     [problem] = find_problems(json_schema)
     assert problem.path == ()
     assert said in problem.message
-
-
-def test_the_schemas_of_hooklines_own_events_pass() -> None:
-    for versions in core_event_types().values():
-        for version in versions:
-            assert find_problems(version.json_schema) == [], version.name
