@@ -37,7 +37,7 @@ from infra.kafka import PolledProducer, admin_client
 from infra.secretbox import SecretBox, load_secret_box
 from infra.settings import Settings
 from infra.topics import RECEIVED, apply_topics
-from infra.webhooks import publish_webhook, seal_webhook_secret
+from infra.webhooks import seal_webhook_secret
 from ingress.acks import Answerable, Pending
 from ingress.core import answers
 from ingress.core.answers import Answer
@@ -45,6 +45,7 @@ from ingress.main import bind, run
 from ingress.receiver import Exchange, Receiver
 from ingress.worker import Worker
 from schemas.webhooks import ActionHandler, HmacAuth, IdempotencySource, WebhookConfig
+from tests.support.configuration import publish_webhook
 
 TENANT_ID = "0190b0a4-0000-7000-8000-000000000001"
 SIGNING = "a secret of the benchmark, 32 bytes"

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from pydantic import ValidationError
 
 from infra.errors import SecretError
-from infra.kafka import Outbox, PolledProducer, consumer_properties
+from infra.kafka import consumer_properties
 from infra.log import get_logger
 from infra.metrics import WEBHOOK_RECORDS_REFUSED
 from infra.secretbox import SecretBox, webhook_context
@@ -30,7 +30,6 @@ _FETCH_BACKOFF_MILLISECONDS = 10
 _METADATA_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 _STOP_SECONDS = 10.0
-_ACK_SECONDS = 10.0
 
 OnChange = Callable[[], None]
 _log = get_logger(__name__)
@@ -267,22 +266,6 @@ def seal_webhook_secret(
     """`secret` as it may stand in this webhook's configuration, and in no other's."""
     sealed = secret_box.seal(secret, context=webhook_context(tenant_id, webhook_id))
     return SealedSecret(sealed=sealed, valid_until_us=valid_until_us)
-
-
-def publish_webhook(producer: PolledProducer, config: WebhookConfig) -> None:
-    """Put `config` in force. Raises KafkaUnavailableError when it is not acknowledged."""
-    _publish(producer, config.tenant_id, config.webhook_id, config.model_dump_json().encode())
-
-
-def delete_webhook(producer: PolledProducer, tenant_id: str, webhook_id: str) -> None:
-    """Take the webhook out of force. Raises KafkaUnavailableError when it is not acknowledged."""
-    _publish(producer, tenant_id, webhook_id, None)
-
-
-def _publish(producer: PolledProducer, tenant_id: str, webhook_id: str, value: bytes | None) -> None:
-    outbox = Outbox(producer)
-    outbox.send(CONFIGURATION, key=webhook_key(tenant_id, webhook_id).encode(), value=value)
-    outbox.wait(_ACK_SECONDS)
 
 
 def _table_properties(settings: KafkaSettings, client_id: str) -> Mapping[str, Any]:

@@ -13,8 +13,9 @@ from infra.kafka import PolledProducer
 from infra.migrations import migrate
 from infra.secretbox import SecretBox, load_secret_box
 from infra.settings import Settings
-from infra.webhooks import Webhook, publish_webhook
+from infra.webhooks import Webhook
 from tests.support.analytics import make_topics
+from tests.support.configuration import publish_webhook
 from tests.support.management import management_settings
 from tests.support.relay import running_relay
 

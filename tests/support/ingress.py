@@ -27,8 +27,9 @@ from infra.kafka import PolledProducer, admin_client
 from infra.secretbox import load_secret_box
 from infra.settings import KafkaSettings, Settings
 from infra.topics import EXPEDITED, RECEIVED, REJECTED, apply_topics
-from infra.webhooks import delete_webhook, publish_webhook, seal_webhook_secret
+from infra.webhooks import seal_webhook_secret
 from schemas.webhooks import SealedSecret, WebhookConfig
+from tests.support.configuration import delete_webhook, publish_webhook
 from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 

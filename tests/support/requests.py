@@ -8,11 +8,12 @@ from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.kafka import PolledProducer
 from infra.secretbox import SecretBox
-from infra.webhooks import publish_webhook, seal_webhook_secret
+from infra.webhooks import seal_webhook_secret
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
 from schemas.webhooks import ActionHandler, HmacAuth, IdempotencySource, WebhookConfig
+from tests.support.configuration import publish_webhook
 
 TENANT_ID = "01980000-0000-7000-8000-000000000001"
 WEBHOOK_ID = "01980000-0000-7000-8000-000000000002"
