@@ -17,6 +17,8 @@ REQUIRED = ("name", "slug", "handler_config")
 _MEMBERS = frozenset(InboundWebhookSettings.model_fields)
 _PARTS = (("auth_type", "auth_config"), ("handler_type", "handler_config"))
 _TYPES: Mapping[str, tuple[str, ...]] = {"auth_type": tuple(SCHEMES), "handler_type": HANDLER_TYPES}
+#: A handler whose type is missing is checked all the same as what its members tell, so that every problem comes at once.
+_TELLING = {"action": "direct_action", "workflow_id": "workflow"}
 #: What of `auth_config` means the same for every scheme, and so outlives a change of the scheme.
 _OF_EVERY_SCHEME = ("ip_cidrs",)
 
@@ -100,13 +102,14 @@ def _settable(body: Json, problems: Problems) -> Json:
 
 
 def _agreed_type(body: Json, outer: str, inner: str, default: str | None, problems: Problems) -> str | None:
-    """The type that the body names, beside the configuration or in it; None with a problem where there is none."""
+    """The type that the body names, beside the configuration or in it; a problem where there is none."""
     config = body.get(inner)
     within = config.get("type") if isinstance(config, dict) else None
     named = body.get(outer, within if within is not None else default)
     if named is None:
         problems.add(outer, f"{outer} is required")
-        return None
+        members = config if isinstance(config, dict) and inner == "handler_config" else {}
+        return next((kind for member, kind in _TELLING.items() if member in members), None)
     if named not in _TYPES[outer]:
         problems.add(outer, f"{outer} must be one of {', '.join(_TYPES[outer])}")
         return None

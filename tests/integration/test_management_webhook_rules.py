@@ -129,6 +129,20 @@ def test_the_documented_example_is_accepted_as_written_and_its_secret_never_show
     assert again.json()["version"] == 1  # the secret it names is the one that is good
 
 
+def test_a_handler_without_its_type_is_checked_all_the_same(management_base: ManagementBase) -> None:
+    body = webhook_body("typeless")
+    del body["handler_type"]
+    body["handler_config"] = {
+        "action": "createTicket",
+        "field_mapping": {"title": "a.(b", "client_id": "c", "foo": "1"},
+    }
+    assert problems_of(management_base.call("POST", WEBHOOKS, json=body)).keys() == {
+        "handler_type",
+        f"{MAPPING}.title",
+        f"{MAPPING}.foo",
+    }
+
+
 def test_every_problem_of_a_body_comes_at_once_with_its_path(management_base: ManagementBase) -> None:
     target = create_webhook(management_base, "all-at-once-target")
     create_webhook(management_base, "all-at-once-taken")
