@@ -17,7 +17,7 @@ REQUIRED = ("name", "slug", "handler_config")
 _MEMBERS = frozenset(InboundWebhookSettings.model_fields)
 _PARTS = (("auth_type", "auth_config"), ("handler_type", "handler_config"))
 _TYPES: Mapping[str, tuple[str, ...]] = {"auth_type": tuple(SCHEMES), "handler_type": HANDLER_TYPES}
-#: A handler whose type is missing is checked all the same as what its members tell, so that every problem comes at once.
+#: What a handler without its type is checked as, so that every problem comes at once.
 _TELLING = {"action": "direct_action", "workflow_id": "workflow"}
 #: What of `auth_config` means the same for every scheme, and so outlives a change of the scheme.
 _OF_EVERY_SCHEME = ("ip_cidrs",)
