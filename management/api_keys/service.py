@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -71,8 +72,12 @@ class ApiKeyService:
         return _shown(row)
 
     def create(self, actor: Actor, wanted: ApiKeyCreateInput) -> CreatedApiKey:
-        """A new key of the actor's user. Raises ValidationFailedError."""
-        permissions = _granted(actor, wanted)
+        """A new key of the actor's user. Raises ValidationFailedError with every problem."""
+        maker = self._repository.get(actor.tenant_id, actor.id) if actor.type == "api_key" else None
+        problems = [*_permission_problems(actor, wanted), *_expiry_problems(wanted, maker)]
+        if problems:
+            raise ValidationFailedError(problems)
+        permissions = [EVERYTHING] if EVERYTHING in wanted.permissions else sorted(set(wanted.permissions))
         key = new_api_key()
         values = {
             "id": UUID(uuid7_text(now_us())),
@@ -98,21 +103,25 @@ class ApiKeyService:
             raise NotFoundError(f"no API key {key_id}")
 
 
-def _granted(actor: Actor, wanted: ApiKeyCreateInput) -> list[str]:
-    """The permissions of a new key, sorted, each once. Raises ValidationFailedError with every problem."""
-    problems = [
-        Problem(f"permissions.{number}", message)
-        for number, name in enumerate(wanted.permissions)
-        if (message := _refusal(actor, name)) is not None
-    ]
-    now = datetime.now(UTC)
-    if wanted.expires_at is not None and wanted.expires_at <= now:
-        problems.append(Problem("expires_at", "this must be in the future"))
-    if wanted.expires_at is not None and wanted.expires_at > now + timedelta(days=_LIFETIME_DAYS_MAX):
-        problems.append(Problem("expires_at", "this must be within ten years"))
-    if problems:
-        raise ValidationFailedError(problems)
-    return [EVERYTHING] if EVERYTHING in wanted.permissions else sorted(set(wanted.permissions))
+def _permission_problems(actor: Actor, wanted: ApiKeyCreateInput) -> Iterator[Problem]:
+    for number, name in enumerate(wanted.permissions):
+        message = _refusal(actor, name)
+        if message is not None:
+            yield Problem(f"permissions.{number}", message)
+
+
+def _expiry_problems(wanted: ApiKeyCreateInput, maker: Row | None) -> Iterator[Problem]:
+    """A key that expires makes none that lasts longer: whoever was given it for a time would keep what it opens."""
+    now, wanted_at = datetime.now(UTC), wanted.expires_at
+    if wanted_at is not None and wanted_at <= now:
+        yield Problem("expires_at", "this must be in the future")
+    if wanted_at is not None and wanted_at > now + timedelta(days=_LIFETIME_DAYS_MAX):
+        yield Problem("expires_at", "this must be within ten years")
+    made_until: datetime | None = None if maker is None else maker["expires_at"]
+    if made_until is not None and (wanted_at is None or wanted_at > made_until):
+        yield Problem(
+            "expires_at", f"the key that makes this one expires at {rfc3339_of(made_until)}: no later than that"
+        )
 
 
 def _refusal(actor: Actor, name: str) -> str | None:

@@ -121,6 +121,17 @@ def test_a_key_expires(management_base: ManagementBase) -> None:
     assert management_base.call("GET", f"/api-keys/{made['id']}").json()["is_active"] is False
 
 
+def test_a_key_that_expires_makes_none_that_lasts_longer(management_base: ManagementBase) -> None:
+    maker = bearer(create(management_base, permissions=["*"], expires_at="2030-01-01T00:00:00Z").json()["key"])
+    for expires_at in (None, "2030-01-01T00:00:00.001Z"):
+        refused = create(management_base, maker, expires_at=expires_at)
+        assert refused.status_code == 400
+        [problem] = refused.json()["error"]["details"]
+        assert problem["path"] == "expires_at"
+        assert "2030-01-01T00:00:00.000Z" in problem["message"]
+    assert create(management_base, maker, expires_at="2030-01-01T00:00:00Z").status_code == 201
+
+
 def test_calls_at_the_same_time_get_exactly_the_limit(
     management_base: ManagementBase, slow_tenant: KnownTenant, kafka: KafkaBroker, clickhouse_engine: ClickHouse
 ) -> None:
