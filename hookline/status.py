@@ -77,7 +77,7 @@ def _parts_of(process: str, url: str, found: Readiness, ready_file: ReadyFile) -
             name,
             part["ready"],
             tuple(part["reasons"]),
-            ready_file.pids.get(name),
+            ready_file.pids.get(name, ready_file.pids.get(process)),
             url,
             part.get("lag_records"),
             part.get("last_commit_at_us"),

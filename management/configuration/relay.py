@@ -169,7 +169,7 @@ class ConfigurationRelay:
         now = time.monotonic()
         if now - self._kept_up_at >= _KEEP_UP_SECONDS:
             self._kept_up_at = now
-            while self._publish_changes(session, producer):
+            while not self._stopping.is_set() and self._publish_changes(session, producer):
                 pass
             self._observe(session)
 
