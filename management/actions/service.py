@@ -11,7 +11,9 @@ class ActionService:
 
     def __init__(self, registry: ActionRegistry) -> None:
         shown = [_shown(registry[name].definition) for name in registry]
-        self._page: Page[InboundActionDefinition] = Page(data=shown, meta=PageMeta(page=1, per_page=len(shown), total=len(shown)))
+        self._page: Page[InboundActionDefinition] = Page(
+            data=shown, meta=PageMeta(page=1, per_page=len(shown), total=len(shown))
+        )
 
     def page(self) -> Page[InboundActionDefinition]:
         """All of them on one page, by entity type and name."""
