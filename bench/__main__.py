@@ -57,6 +57,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "processors": Measurement((), ("--records", "130000"), 160),
     "actions": Measurement((), ("--records", "7000"), 80),
     "analytics": Measurement((), ("--records", "70000"), 80),
+    "management": Measurement((), ("--listed", "3000", "--loaded", "30000"), 140),
     "pipeline": Measurement((), ("--seconds", "10"), 130),
 }
 

@@ -40,7 +40,7 @@ class BenchResult(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line. A rate's aim is its least value, a time's (` ms`) its limit; None where there is no aim or floor."""
+    """One line. A rate's aim is its least value, another's its limit; None where there is no aim or floor."""
 
     name: str
     value: float
@@ -80,6 +80,7 @@ def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
         "processors": _processors,
         "actions": _actions,
         "analytics": _analytics,
+        "management": _management,
         "pipeline": _pipeline,
     }
     return [figure for name, read in readers.items() if name in measurements for figure in read(measurements[name])]
@@ -126,6 +127,18 @@ def _actions(rows: Mapping[str, Any]) -> Iterator[Figure]:
 
 def _analytics(rows: Mapping[str, Any]) -> Iterator[Figure]:
     yield Figure("delivery rows", rows["rows_per_second"], _PER_SECOND, rows["floor_rows_per_second"], 50_000)
+
+
+def _management(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    listed = f"list of {rows['listed']:,} webhooks"
+    for share, list_aim, seen_aim in (("p50", None, None), ("p99", 100, 1_000)):
+        member = f"{share}_milliseconds"
+        yield Figure(f"{listed} {share}", rows["list"][member], _MILLISECONDS, rows["floor_list"][member], list_aim)
+        yield Figure(f"change seen by a receiver {share}", rows["seen"][member], _MILLISECONDS, aim=seen_aim)
+    yield Figure("changes of webhooks saved", rows["saves_per_second"], _PER_SECOND)
+    loaded = rows["loaded"]
+    yield Figure(f"{loaded['webhooks']:,} webhooks loaded", loaded["seconds"], " s", aim=10)
+    yield Figure(f"{loaded['webhooks']:,} webhooks in memory", loaded["megabytes_peak"], " MB", aim=500)
 
 
 def _pipeline(rows: Mapping[str, Any]) -> Iterator[Figure]:

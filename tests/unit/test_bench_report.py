@@ -40,6 +40,14 @@ MEASUREMENTS: dict[str, dict[str, Any]] = {
         "2 worker(s), 64 connections": {"receiver": {"per_second": 8_000.0, **_TIMES}},
     },
     "actions": {"tickets_per_second": 1_999, "floor_rows_per_second": 8_000},
+    "management": {
+        "listed": 10_000,
+        "list": {"p50_milliseconds": 20.0, "p99_milliseconds": 99.0},
+        "floor_list": _TIMES,
+        "saves_per_second": 80.5,
+        "seen": {"p50_milliseconds": 50.0, "p99_milliseconds": 1_001.0},
+        "loaded": {"webhooks": 100_041, "seconds": 7.25, "megabytes_peak": 500},
+    },
 }
 MACHINE = Machine(
     cpu_model="a model",
@@ -97,6 +105,10 @@ def test_more_workers_stand_beside_the_floor_of_one() -> None:
         ("request to ticket p50 at 500/s", ["40 ms", "4 ms", "10.00", "", ""]),
         ("request to ticket p99 at 500/s", ["500 ms", "10 ms", "50.00", "< 500 ms", "no"]),
         ("answer p50 at 500/s", ["1.5 ms", "1.5 ms", "1.00", "", ""]),
+        ("list of 10,000 webhooks p99", ["99 ms", "9 ms", "11.00", "< 100 ms", "yes"]),
+        ("change seen by a receiver p99", ["1,001 ms", "", "", "< 1,000 ms", "no"]),
+        ("100,041 webhooks loaded", ["7.2 s", "", "", "< 10 s", "yes"]),
+        ("100,041 webhooks in memory", ["500 MB", "", "", "< 500 MB", "no"]),
     ],
 )
 def test_a_rate_must_reach_its_aim_and_a_time_must_stay_below_it(name: str, cells: list[str]) -> None:
