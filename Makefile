@@ -4,7 +4,7 @@
 
 VENV = .venv
 BIN = $(VENV)/bin
-# Each test process has servers of its own; a file's tests stay together.
+# Each test process has servers of its own; a file's tests stay together, and the quick ones of tests/unit come last.
 TEST_PROCESSES = 2
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -20,7 +20,7 @@ up: environment ## run the embedded stack in the foreground, for real use
 	@$(BIN)/hookline up
 
 test: development ## every test that needs no Docker (the soak runs are apart)
-	@$(BIN)/python -m pytest -q -m "not soak and not docker" -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not soak and not docker" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 soak: development ## the long, seeded runs: kill -9, rebalances, broker stops
 	@$(BIN)/python -m pytest -q -m soak --timeout=3600
