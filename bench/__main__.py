@@ -53,12 +53,12 @@ class Measurement:
 
 
 MEASUREMENTS: Mapping[str, Measurement] = {
-    "ingress": Measurement((), ("--seconds", "1.4"), 140),
-    "processors": Measurement((), ("--records", "130000"), 160),
-    "actions": Measurement((), ("--records", "7000"), 80),
-    "analytics": Measurement((), ("--records", "70000"), 80),
-    "management": Measurement((), ("--listed", "3000", "--loaded", "30000"), 140),
-    "pipeline": Measurement((), ("--seconds", "10"), 130),
+    "ingress": Measurement((), ("--seconds", "1.4"), 120),
+    "processors": Measurement((), ("--records", "130000"), 130),
+    "actions": Measurement((), ("--records", "7000"), 70),
+    "analytics": Measurement((), ("--records", "70000"), 70),
+    "management": Measurement((), ("--listed", "3000", "--loaded", "30000"), 100),
+    "pipeline": Measurement((), ("--seconds", "10"), 110),
 }
 
 

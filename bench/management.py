@@ -43,8 +43,8 @@ from tests.support.management import API, KnownTenant, bearer, make_tenant, mana
 from tests.support.many_webhooks import loaded_ingress, publish_many
 
 LISTED, LOADED = 10_000, 100_000
-LIST_CALLS = 400
-SAVERS, SAVE_SECONDS, WEBHOOKS_PER_SAVER = 4, 8.0, 10
+LIST_CALLS = 300
+SAVERS, SAVE_SECONDS, WEBHOOKS_PER_SAVER = 4, 6.0, 10
 CHANGES = 100
 _POLL_SECONDS = 0.002
 _SEEN_SECONDS_MAX = 30.0
