@@ -1,8 +1,27 @@
 """Fixtures for every test folder."""
 
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
 from tests.support.clickhouse import clickhouse_engine
 from tests.support.docker import docker_engine
 from tests.support.management import management_base
 from tests.support.stack import database_dsn, kafka, postgres, stack_folder
 
 __all__ = ["clickhouse_engine", "database_dsn", "docker_engine", "kafka", "management_base", "postgres", "stack_folder"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_follow_the_newest_configuration() -> Iterator[None]:
+    """A process is configured once; here many parts share one, and the last to configure must not find loggers that
+    keep an earlier level, or what is said to be absent from a log would be absent from an empty one."""
+    with pytest.MonkeyPatch.context() as patch:
+        configure = structlog.configure
+
+        def without_cache(**options: object) -> None:
+            configure(**{**options, "cache_logger_on_first_use": False})  # type: ignore[arg-type]
+
+        patch.setattr(structlog, "configure", without_cache)
+        yield

@@ -23,6 +23,11 @@ def enqueue_change(connection: Connection, tenant_id: UUID, webhook_id: UUID) ->
     connection.execute(QUERIES["enqueue"].encode(), {"tenant_id": tenant_id, "webhook_id": webhook_id})
 
 
+def record_value(record: WebhookConfig) -> bytes:
+    """The record as it is published."""
+    return record.model_dump_json().encode()
+
+
 def read_records(connection: Connection, keys: Sequence[WebhookKey]) -> dict[WebhookKey, WebhookConfig]:
     """The webhooks of (tenant, webhook) `keys` as they stand now.
 

@@ -22,7 +22,7 @@ from infra.topics import CONFIGURATION
 from infra.transactions import FencedProducer
 from infra.webhooks import webhook_key
 from management.configuration.progress import Progress
-from management.configuration.records import RECORD_BYTES_MAX, WebhookKey
+from management.configuration.records import RECORD_BYTES_MAX, WebhookKey, record_value
 from management.configuration.repository import RelaySession, relay_session
 from schemas.webhooks import WebhookConfig
 
@@ -211,10 +211,10 @@ def _value(record: WebhookConfig | None) -> bytes | None:
     """The record as it is published; None takes the webhook out of force."""
     if record is None:
         return None
-    value = record.model_dump_json().encode()
+    value = record_value(record)
     if len(value) <= RECORD_BYTES_MAX:
         return value
-    # One that the broker refuses would hold up every other webhook's changes.
+    # None is saved so large; one that the broker refuses would hold up every other webhook's changes.
     _log.error("configuration.record.too_large", webhook_id=record.webhook_id, bytes=len(value))
     return None
 

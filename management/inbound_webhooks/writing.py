@@ -12,8 +12,8 @@ from infra.secretbox import SecretBox, webhook_context
 from infra.webhooks import seal_webhook_secret
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
-from management.configuration.records import enqueue_change
-from management.errors import ConflictError
+from management.configuration.records import RECORD_BYTES_MAX, enqueue_change, read_records, record_value
+from management.errors import ConflictError, Problem, ValidationFailedError
 from management.inbound_webhooks.documents import Document
 from management.inbound_webhooks.repository import (
     delete_webhook,
@@ -171,7 +171,8 @@ def record_change(
     *,
     facts: Json | None = None,
 ) -> None:
-    """Version, audit entry and outbox row of a change that was made."""
+    """Version, audit entry and outbox row of a change that was made. Raises ValidationFailedError."""
+    _require_fitting_record(connection, after)
     insert_version(
         connection,
         after.tenant_id,
@@ -185,6 +186,18 @@ def record_change(
     shown = {**_audited(after), **(facts or {})}
     write_audit_entry(connection, actor, f"inbound_webhook.{change}", after.id, before=was, after=shown)
     enqueue_change(connection, after.tenant_id, after.id)
+
+
+def _require_fitting_record(connection: Connection, webhook: StoredWebhook) -> None:
+    """Expressions, filters and a schema may each be within their bounds and still be too much together."""
+    key = webhook.tenant_id, webhook.id
+    record = read_records(connection, [key]).get(key)
+    size = 0 if record is None else len(record_value(record))
+    if size > RECORD_BYTES_MAX:
+        message = (
+            f"the webhook is {size:,} bytes of configuration in all; at most {RECORD_BYTES_MAX:,} can be published"
+        )
+        raise ValidationFailedError([Problem("", message)])
 
 
 def _audited(webhook: StoredWebhook) -> Json:

@@ -11,6 +11,7 @@ from tests.support.webhooks import (
     WEBHOOKS,
     Json,
     create_webhook,
+    get_webhook,
     problems_of,
     refused_webhook,
     ticket_handler,
@@ -141,6 +142,18 @@ def test_a_handler_without_its_type_is_checked_all_the_same(management_base: Man
         f"{MAPPING}.title",
         f"{MAPPING}.foo",
     }
+
+
+def test_a_webhook_that_is_too_large_to_be_published_is_refused_and_stays_as_it_was(
+    management_base: ManagementBase,
+) -> None:
+    webhook = create_webhook(management_base, "too-large")
+    filters = {"all": [{"field": "$.a", "operator": "in", "value": [f"{n:0960}" for n in range(1_000)]}]}
+    mapping = {"title": "a /* " + "x" * 60_000 + " */", "client_id": "b"}
+    body = {"filters": filters, "handler_config": {"action": "createTicket", "field_mapping": mapping}}
+    answer = management_base.call("PATCH", f"{WEBHOOKS}/{webhook['id']}", json=body)
+    assert "at most 1,000,000 can be published" in problems_of(answer)[""]
+    assert get_webhook(management_base, webhook["id"])["version"] == webhook["version"]
 
 
 def test_every_problem_of_a_body_comes_at_once_with_its_path(management_base: ManagementBase) -> None:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from hookline.embedded.kafka import KafkaBroker
 from hookline.embedded.postgres import PostgresServer
+from infra import log
 from infra.clickhouse import ClickHouse
 from infra.migrations import migrate
 from infra.secretbox import create_master_key_file
@@ -141,6 +142,7 @@ def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **manag
 @contextmanager
 def running_management(settings: Settings, clickhouse: ClickHouse) -> Iterator[httpx.Client]:
     """A client of a role that is ready; it keeps cookies as a browser does."""
+    log.configure(role="management")
     role = ManagementRole(settings, clickhouse, [])
     role.start()
     try:
