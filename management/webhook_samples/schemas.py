@@ -6,10 +6,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from management.request_body import DEPTH_MAX
+
 #: How long a capture stays open.
 CAPTURE_SECONDS = 300
 #: A larger body is refused as a sample: an editor has to show it, and every GET of the webhook carries it.
 SAMPLE_BYTES_MAX = 262_144
+#: A sample is part of what GET shows, and a PUT has to be able to bring that back through the API's own bound.
+SAMPLE_DEPTH_MAX = DEPTH_MAX - 1
 
 
 class OpenCapture(BaseModel):

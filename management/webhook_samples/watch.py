@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from infra.clock import MICROSECONDS
 from infra.requests.body import as_json_text
 from infra.requests.errors import RecordRefusedError
+from infra.requests.validation import is_deeper
 from management.paging import microseconds
-from management.webhook_samples.schemas import SAMPLE_BYTES_MAX, Capture, Sample
+from management.webhook_samples.schemas import SAMPLE_BYTES_MAX, SAMPLE_DEPTH_MAX, Capture, Sample
 from schemas import headers as record_headers
 from schemas.bodies import FORM, BodyError, parse_body
 from schemas.headers import DeliveryHeaders, HeaderError
@@ -121,7 +122,8 @@ def _sample(headers: DeliveryHeaders, body: bytes) -> Sample | None:
             return None
         if len(body) > SAMPLE_BYTES_MAX:
             return found._replace(refusal=f"the body has {len(body)} bytes, a sample at most {SAMPLE_BYTES_MAX}")
-        parse_body(body, facts.content_type)
+        if is_deeper(parse_body(body, facts.content_type), SAMPLE_DEPTH_MAX):
+            return found._replace(refusal=f"the body is nested deeper than {SAMPLE_DEPTH_MAX} levels")
         is_form = facts.content_type is not None and facts.content_type.lower().startswith(FORM)
         return found._replace(json_text=as_json_text(body, is_form=is_form))
     except (ValidationError, BodyError, RecordRefusedError):

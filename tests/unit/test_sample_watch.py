@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from infra.ids import uuid7_text
-from management.webhook_samples.schemas import SAMPLE_BYTES_MAX, Capture, Sample
+from management.request_body import check_body
+from management.webhook_samples.schemas import SAMPLE_BYTES_MAX, SAMPLE_DEPTH_MAX, Capture, Sample
 from management.webhook_samples.watch import LATE_SECONDS, CaptureWatch
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders, Replay
@@ -149,6 +150,16 @@ def test_a_body_that_is_too_large_ends_the_capture_with_the_reason() -> None:
     assert refused is not None
     assert refused.json_text is None
     assert refused.refusal == f"the body has {SAMPLE_BYTES_MAX + 1} bytes, a sample at most {SAMPLE_BYTES_MAX}"
+
+
+def test_a_body_that_a_put_could_not_bring_back_is_no_sample() -> None:
+    deepest = b"[" * SAMPLE_DEPTH_MAX + b"]" * SAMPLE_DEPTH_MAX
+    assert text_of(record(deepest)) == deepest.decode()
+    check_body(b'{"sample_payload":%s}' % deepest, "application/json")
+    refused = sample_of(record(b"[%s]" % deepest))
+    assert refused is not None
+    assert refused.json_text is None
+    assert refused.refusal == f"the body is nested deeper than {SAMPLE_DEPTH_MAX} levels"
 
 
 def test_a_capture_without_a_body_is_due_once_late_records_have_been_written_too() -> None:
