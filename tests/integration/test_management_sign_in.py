@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -194,14 +195,13 @@ def test_a_made_up_browser_cookie_makes_nobody_known(management_base: Management
 
 
 def test_what_is_logged_of_a_failure_holds_nothing_that_was_typed(
-    management_base: ManagementBase, capfd: pytest.CaptureFixture[str]
+    management_base: ManagementBase, whole_log: Callable[[], str]
 ) -> None:
     _, email = make_person(management_base)
     with new_browser(management_base) as browser:
         assert browser.sign_in("acme", email, WRONG).status_code == 401
         assert browser.sign_in("acme", "my password typed here", WRONG).status_code == 401
         assert browser.sign_in("acme", email, PASSWORD).status_code == 201
-    logged = capfd.readouterr()
-    text = logged.out + logged.err
+    text = whole_log()
     assert "management.sign_in.refused" in text
     assert not [secret for secret in (WRONG, PASSWORD, email, "typed here") if secret in text]

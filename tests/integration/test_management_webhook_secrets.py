@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -180,7 +181,7 @@ def test_rotations_at_once_leave_two_good_secrets_that_were_answered(management_
     assert good_secrets(management_base, created["id"]) == {"current": by_version[5], "previous": by_version[4]}
 
 
-def test_secrets_stand_nowhere_but_sealed(management_base: ManagementBase, capfd: pytest.CaptureFixture[str]) -> None:
+def test_secrets_stand_nowhere_but_sealed(management_base: ManagementBase, whole_log: Callable[[], str]) -> None:
     planted = [f"planted-secret-number-{number}" for number in range(4)]
     created = create_webhook(management_base, "planted", auth_config={"signature_header": "X-S", "secret": planted[0]})
     path = f"{WEBHOOKS}/{created['id']}"
@@ -192,7 +193,6 @@ def test_secrets_stand_nowhere_but_sealed(management_base: ManagementBase, capfd
     texts = [refused.text, management_base.call("GET", path).text, management_base.call("GET", f"{path}/versions").text]
     texts += [management_base.call("GET", f"{path}/versions/{number}").text for number in range(1, 5)]
     texts += [str(management_base.rows(statement)) for statement in EVERYTHING_WRITTEN]
-    captured = capfd.readouterr()
-    texts += [captured.out, captured.err]
+    texts.append(whole_log())
     for secret in (*planted, generated):
         assert not [text for text in texts if secret in text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from hookline.embedded.kafka import KafkaBroker
 from hookline.embedded.postgres import PostgresServer
 from infra import log
 from infra.clickhouse import ClickHouse
+from infra.log import get_logger
 from infra.migrations import migrate
 from infra.secretbox import create_master_key_file
 from infra.settings import ClickHouseSettings, KafkaSettings, ManagementSettings, PostgresSettings, Settings
@@ -31,6 +32,7 @@ from tests.support.wait import eventually
 
 API = "/api/v1"
 _READY_SECONDS_MAX = 60.0
+_LOG_LEVEL = "warning"
 _CHEAP_PASSWORDS = {"password_memory_kibibytes": 64, "password_iterations": 1}
 
 
@@ -142,7 +144,7 @@ def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **manag
 @contextmanager
 def running_management(settings: Settings, clickhouse: ClickHouse) -> Iterator[httpx.Client]:
     """A client of a role that is ready; it keeps cookies as a browser does."""
-    log.configure(role="management")
+    log.configure(role="management", level=_LOG_LEVEL)
     role = ManagementRole(settings, clickhouse, [])
     role.start()
     try:
@@ -151,6 +153,21 @@ def running_management(settings: Settings, clickhouse: ClickHouse) -> Iterator[h
             yield client
     finally:
         role.stop(10)
+
+
+@pytest.fixture
+def whole_log(management_base: ManagementBase, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Gives, when called, all that was logged since the test began, whatever its level; never an empty text."""
+    log.configure(role="management", level="debug")
+
+    def read() -> str:
+        get_logger(__name__).debug("log.read")
+        text = "".join(capfd.readouterr())
+        assert "log.read" in text, "what is logged does not get here"
+        return text
+
+    yield read
+    log.configure(role="management", level=_LOG_LEVEL)
 
 
 @pytest.fixture(scope="module")
