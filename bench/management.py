@@ -47,6 +47,7 @@ LIST_CALLS = 300
 SAVERS, SAVE_SECONDS, WEBHOOKS_PER_SAVER = 4, 6.0, 10
 CHANGES = 100
 _POLL_SECONDS = 0.002
+_READY_POLL_SECONDS = 0.1
 _SEEN_SECONDS_MAX = 30.0
 _WARM_UP_CALLS = 20
 _HOOKS = f"{API}/inbound-webhooks"
@@ -107,8 +108,9 @@ def _serve(bootstrap: str, dsn: str, folder: Path) -> None:
     migrate_clickhouse(clickhouse)
     role = ManagementRole(settings, clickhouse, [])
     role.start()
-    while not role.health().ready:
-        time.sleep(_POLL_SECONDS)
+    ready_url = f"http://127.0.0.1:{role.port}/readyz"
+    while httpx.get(ready_url, trust_env=False).status_code != httpx.codes.OK:  # the relay too has done its start
+        time.sleep(_READY_POLL_SECONDS)
     print(role.port, flush=True)
     sys.stdin.read()
     role.stop(10)

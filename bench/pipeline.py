@@ -25,6 +25,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -164,11 +165,14 @@ def _with_children(pid: int) -> list[psutil.Process]:
 
 
 def _memory(processes: Sequence[psutil.Process]) -> dict[str, float | None]:
-    full = [process.memory_full_info() for process in processes]
+    full = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # a worker of Postgres may have ended since they were listed
+            full.append(process.memory_full_info())
     proportional = [getattr(memory, "pss", None) for memory in full]
     known = [size for size in proportional if size is not None]
     return {
-        "processes": len(processes),
+        "processes": len(full),
         "resident_mebibytes": round(sum(memory.rss for memory in full) / 2**20, 1),
         "proportional_mebibytes": round(sum(known) / 2**20, 1) if len(known) == len(full) else None,
     }
