@@ -2,13 +2,13 @@
 
 from infra.jsonata import JsonataError
 from infra.log import get_logger
+from infra.proofs.requests import Secret
+from infra.proofs.verify import build_verifier
 from infra.requests.headers import stored_of
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
 from infra.webhooks import Webhook, WebhookTable
 from ingress.core.limits import TokenBucket
-from ingress.core.proofs import Secret
-from ingress.core.verify import build_verifier
 from schemas.webhooks import WebhookConfig
 
 _log = get_logger(__name__)

@@ -10,14 +10,14 @@ from infra.addresses import Network, client_address
 from infra.clock import now_us
 from infra.ids import RandomDigits, format_uuid7
 from infra.jsonata import InputError, JsonataError
+from infra.proofs.requests import SignedRequest
+from infra.proofs.verify import verify_nobody
 from infra.requests.keys import KeyOf
 from ingress.acks import AckBridge, Answerable, Pending
 from ingress.core import answers
 from ingress.core.answers import Answer
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
-from ingress.core.proofs import SignedRequest
-from ingress.core.verify import verify_nobody
 from ingress.prepared import Prepared, PreparedWebhooks
 from ingress.rejections import Rejected, RejectionLog
 from ingress.tally import Tally

@@ -51,6 +51,7 @@ class RequestFacts(Record):
     """JSON of the header `hookline-request`: the request without its body. Header names are lower-case.
 
     `invalid_json` marks a verified request that was answered 400: it is kept and recorded, never mapped.
+    `redact_paths` are the webhook's at the time; whoever shows the body masks them, and nobody changes the record.
     """
 
     method: str
@@ -62,6 +63,7 @@ class RequestFacts(Record):
     content_type: str | None = None
     ingress_us: int = 0
     invalid_json: bool = False
+    redact_paths: list[str] = Field(default_factory=list)
 
 
 class Origin(Record):
@@ -77,7 +79,8 @@ class ActionRequest(Record):
     """Value of actions.action.requested.v1. `fields` are coerced; a member that is null clears the field.
 
     `release_key` (hex of the dedupe entry's key) is forgotten when the action fails for good; null: nothing to forget.
-    `warnings` are what validation in the mode warn found; they are shown in the outcome.
+    `warnings` are what validation in the mode warn and enrichment found; they are shown in the outcome. `metadata` is
+    what enrichment made, handed on to the delivery's record.
     """
 
     delivery_id: str
@@ -96,6 +99,7 @@ class ActionRequest(Record):
     hops: int = 0
     priority: int = 1
     warnings: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class DeliveryRecord(Record):
@@ -116,6 +120,7 @@ class DeliveryRecord(Record):
     replayed_from: str | None = None
     is_test: bool = False
     trace_id: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class KeyReleased(Record):

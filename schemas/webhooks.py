@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from schemas.handshakes import HandshakeRule
+
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 NAME_LENGTH_MAX = 255
 EXPRESSION_LENGTH_MAX = 65_536
@@ -80,6 +82,33 @@ class PathTokenScheme(_Scheme):
     query_param: str = Field(default="token", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
 
 
+class StandardWebhooksScheme(_Scheme):
+    """auth_type standard_webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature` (standardwebhooks.com).
+
+    The secret is `whsec_` and base64; with `public_key` (`whpk_` and base64, Ed25519) there is none.
+    """
+
+    type: Literal["standard_webhooks"] = "standard_webhooks"
+    public_key: str | None = Field(default=None, pattern=r"^whpk_[A-Za-z0-9+/]{43}=$")
+    tolerance_seconds: int = Field(default=300, ge=1, le=86_400)
+
+
+class PresetScheme(_Scheme):
+    """auth_type preset: a sender of `presets/` by name; its own fields stand beside (`schemas.presets`)."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", json_schema_extra={"additionalProperties": {"type": "string"}}
+    )
+
+    type: Literal["preset"] = "preset"
+    preset: str = Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The preset's own fields, without its secret."""
+        return dict(self.__pydantic_extra__ or {})
+
+
 class IpAllowlistScheme(_Scheme):
     """auth_type ip_allowlist: the sender's address is the only proof."""
 
@@ -124,6 +153,18 @@ class PathTokenAuth(PathTokenScheme):
     secrets: Secrets
 
 
+class StandardWebhooksAuth(StandardWebhooksScheme):
+    """The scheme with its secrets; none with a public key."""
+
+    secrets: tuple[SealedSecret, ...] = Field(default=(), max_length=2)
+
+
+class PresetAuth(PresetScheme):
+    """The scheme with its secrets; none where the preset proves with a public key."""
+
+    secrets: tuple[SealedSecret, ...] = Field(default=(), max_length=2)
+
+
 class IpAllowlistAuth(IpAllowlistScheme):
     """The scheme, which has no secret."""
 
@@ -137,12 +178,40 @@ class NoAuth(NoScheme):
 
 
 AuthConfig = Annotated[
-    HmacAuth | BearerAuth | BasicAuth | ApiKeyAuth | PathTokenAuth | IpAllowlistAuth | NoAuth,
+    HmacAuth
+    | BearerAuth
+    | BasicAuth
+    | ApiKeyAuth
+    | PathTokenAuth
+    | StandardWebhooksAuth
+    | PresetAuth
+    | IpAllowlistAuth
+    | NoAuth,
     Field(discriminator="type"),
 ]
 #: A scheme without its secrets: what the public API shows of it.
-Scheme = HmacScheme | BearerScheme | BasicScheme | ApiKeyScheme | PathTokenScheme | IpAllowlistScheme | NoScheme
-AuthType = Literal["hmac_sha256", "bearer", "basic", "api_key", "path_token", "ip_allowlist", "none"]
+Scheme = (
+    HmacScheme
+    | BearerScheme
+    | BasicScheme
+    | ApiKeyScheme
+    | PathTokenScheme
+    | StandardWebhooksScheme
+    | PresetScheme
+    | IpAllowlistScheme
+    | NoScheme
+)
+AuthType = Literal[
+    "hmac_sha256",
+    "bearer",
+    "basic",
+    "api_key",
+    "path_token",
+    "standard_webhooks",
+    "preset",
+    "ip_allowlist",
+    "none",
+]
 
 
 class IdempotencySource(_Frozen):
@@ -189,6 +258,8 @@ class WebhookConfig(_Frozen):
 
     `is_active` is false too while the tenant is not entitled to webhooks. `priority` 2 and 3 go to the expedited
     topic. `rate_limit_per_minute` is also the burst. `filters` are those of the public API (`infra.requests.filters`).
+    `metadata` is fixed, `enrichment` is JSONata per further member of it. `redact_paths` are JSON paths of the
+    body that the log and the sample mask.
     """
 
     tenant_id: str
@@ -207,6 +278,9 @@ class WebhookConfig(_Frozen):
     handler_config: HandlerConfig
     filters: dict[str, Any] | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    enrichment: dict[str, str] = Field(default_factory=dict)
+    redact_paths: tuple[str, ...] = ()
+    handshake: HandshakeRule | None = None
     validation: EventValidation | None = None
     priority: int = Field(default=1, ge=0, le=3)
     rate_limit_per_minute: int = Field(default=600, ge=1, le=60_000)

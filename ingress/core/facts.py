@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import orjson
 
 from infra.requests.headers import StoredHeaders
-from ingress.core.http1 import Head, parse_query
+from infra.requests.query import parse_query
+from ingress.core.http1 import Head
 
 _NO_QUERY: Mapping[str, str] = {}
 

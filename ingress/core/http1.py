@@ -7,7 +7,6 @@ differing or malformed lengths, any coding but `chunked`, folded lines, bare LF,
 import re
 from itertools import islice
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _REQUEST_LINE = re.compile(rf"({_NAME}{{1,32}}) ([!-~\x80-\xff]+) HTTP/1\.([01])")
@@ -24,7 +23,6 @@ _KNOWN_LINE_LENGTH_MAX = 256
 _CRLF_BYTES = 2
 _CHUNK_LINE_BYTES_MAX = 256
 _TRAILER_BYTES_MAX = 8_192
-QUERY_FIELDS_MAX = 100
 
 
 class BadRequestError(ValueError):
@@ -173,13 +171,3 @@ class ChunkedBody:
             return
         self.length += size
         self._left = size + _CRLF_BYTES
-
-
-def parse_query(query: str) -> dict[str, str]:
-    """Query parameters; of a repeated one the last counts; beyond QUERY_FIELDS_MAX they are left out."""
-    fields: dict[str, str] = {}
-    for pair in query.split("&", QUERY_FIELDS_MAX)[:QUERY_FIELDS_MAX]:
-        name, _, value = pair.partition("=")
-        if name:
-            fields[unquote_plus(name)] = unquote_plus(value)
-    return fields

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingress.core.http1 import BadRequestError, ChunkedBody, parse_head, parse_query
+from infra.requests.query import parse_query
+from ingress.core.http1 import BadRequestError, ChunkedBody, parse_head
 
 
 def head(*lines: str, line: str = "POST /api/inbound/acme/rmm?x=1 HTTP/1.1", host: str = "Host: h") -> bytes:

@@ -4,8 +4,8 @@ import hmac
 
 import pytest
 
-from ingress.core.proofs import BAD_SIGNATURE, BAD_TIMESTAMP, NO_PROOF, Secret, SignedRequest, Verify
-from ingress.core.verify import build_verifier, verify_nobody
+from infra.proofs.requests import BAD_SIGNATURE, BAD_TIMESTAMP, NO_PROOF, Secret, SignedRequest, Verify
+from infra.proofs.verify import build_verifier, verify_nobody
 from schemas.webhooks import HmacAuth, SealedSecret
 
 KEY = b"a secret of sixteen+"

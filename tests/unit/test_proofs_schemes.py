@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ingress.core.proofs import BAD_ADDRESS, BAD_SIGNATURE, BAD_TOKEN, NO_PROOF, Secret, SignedRequest, Verify
-from ingress.core.verify import build_verifier
+from infra.proofs.requests import BAD_ADDRESS, BAD_SIGNATURE, BAD_TOKEN, NO_PROOF, Secret, SignedRequest, Verify
+from infra.proofs.verify import build_verifier
 from schemas.webhooks import (
     ApiKeyAuth,
     AuthConfig,
@@ -237,9 +237,9 @@ def test_a_wrong_and_a_missing_proof_cost_the_same_digests(scheme: str, monkeypa
         work.append("the digest of an unknown webhook")
         return NO_PROOF
 
-    monkeypatch.setattr("ingress.core.tokens.sha256", counted_sha256)
-    monkeypatch.setattr("ingress.core.tokens.hmac.compare_digest", counted_compare)
-    monkeypatch.setattr("ingress.core.verify.verify_nobody", counted_stand_in)
+    monkeypatch.setattr("infra.proofs.tokens.sha256", counted_sha256)
+    monkeypatch.setattr("infra.proofs.tokens.hmac.compare_digest", counted_compare)
+    monkeypatch.setattr("infra.proofs.verify.verify_nobody", counted_stand_in)
     for given in (proof("wrong"), proof("x" * 500), request()):
         work.clear()
         assert verifier(given, NOW_US) is not None

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.addresses import Network, parse_address, parse_networks, within
-from ingress.core.proofs import BAD_ADDRESS, Secret, SignedRequest, Verify
-from ingress.core.signatures import build_hmac_sha256
-from ingress.core.tokens import build_api_key, build_basic, build_bearer, build_path_token
+from infra.proofs.requests import BAD_ADDRESS, Secret, SignedRequest, Verify
+from infra.proofs.signatures import build_hmac_sha256
+from infra.proofs.tokens import build_api_key, build_basic, build_bearer, build_path_token
 from schemas.webhooks import AuthConfig, HmacAuth, SealedSecret
 
 

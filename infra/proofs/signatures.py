@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from ingress.core.proofs import BAD_SIGNATURE, BAD_TIMESTAMP, NO_PROOF, Secret, SignedRequest, Verify
+from infra.proofs.requests import BAD_SIGNATURE, BAD_TIMESTAMP, NO_PROOF, Secret, SignedRequest, Verify
 from schemas.webhooks import PLACEHOLDER_PATTERN, HmacAuth
 
 SIGNATURES_MAX = 10

@@ -10,8 +10,8 @@ import hmac
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from ingress.core.http1 import parse_query
-from ingress.core.proofs import BAD_TOKEN, NO_PROOF, Secret, SignedRequest, Verify
+from infra.proofs.requests import BAD_TOKEN, NO_PROOF, Secret, SignedRequest, Verify
+from infra.requests.query import parse_query
 from schemas.webhooks import ApiKeyAuth, BasicAuth, BearerAuth, PathTokenAuth
 
 #: The bytes that a request offers as its proof; None where there is nothing of the kind.
