@@ -42,6 +42,8 @@ class HandshakeRule(_Frozen):
     the answer; text in it may hold placeholders (HANDSHAKE_PLACEHOLDER_PATTERN). Neither: an empty answer.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
     methods: tuple[Literal["GET", "HEAD", "POST", "PUT", "PATCH"], ...] = Field(min_length=1)
     proof: Literal["required", "none"] = "required"
     when: tuple[HandshakeCondition, ...] = Field(min_length=1, max_length=10)

@@ -6,7 +6,8 @@ SELECT
     w.tenant_id, t.slug AS tenant_slug, w.id AS webhook_id, w.slug, w.name, w.version, w.auth_type, w.auth_config,
     w.is_active AND t.inbound_webhooks_enabled AND 'webhooks' = ANY(t.entitlements) AS is_active,
     w.idempotency_source, w.idempotency_window_seconds, w.ordering_key, w.handler_type, w.handler_config, w.filters,
-    w.metadata, w.validation, w.priority, w.rate_limit_per_minute, w.max_body_bytes,
+    w.metadata, w.enrichment, w.redact_paths, w.handshake, w.validation, w.priority, w.rate_limit_per_minute,
+    w.max_body_bytes,
     (
         SELECT coalesce(
             jsonb_agg(

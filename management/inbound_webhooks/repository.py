@@ -16,7 +16,10 @@ from management.inbound_webhooks.stored import StoredWebhook, from_row, to_colum
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _SLUG_KEY = "webhooks_tenant_id_slug_key"
-_JSON_COLUMNS = ("auth_config", "idempotency_source", "handler_config", "filters", "metadata", "validation")
+_JSON_COLUMNS = (
+    *("auth_config", "idempotency_source", "handler_config", "filters", "metadata", "enrichment", "redact_paths"),
+    *("handshake", "validation"),
+)
 
 
 def load_webhook(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> StoredWebhook:
