@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -14,10 +15,11 @@ from hookline.cli_options import DEFAULT_DATA_DIR, AsJson, DataDir, epilog
 from hookline.errors import ExitCode, NotReadyError, UsageError, WorkFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hookline.management_client import ManagementClient
     from hookline.webhook_files.carrying_out import Result
+    from hookline.webhook_files.declarations import Declaration
 
 app = typer.Typer(no_args_is_help=True, help="List, show, apply, delete, rotate and test inbound webhooks.")
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "none": " ", "refused": "!"}
@@ -50,6 +52,27 @@ def list_webhooks(
     ]
     table = console.plain_table(["slug", "active", "proof", "handler", "last triggered"], rows)
     console.output_console().print(table if rows else "no webhook")
+
+
+@app.command("presets", epilog=epilog("hookline webhooks presets", "hookline webhooks presets github"))
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="[PRESET]", help="Everything about one.")] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Show the senders that `auth_type: preset` knows: how each proves itself, and what to enter where."""
+    from hookline.management_client import PRESETS, open_client
+    from hookline.webhook_files.documents import yaml_text
+
+    with open_client(data_dir) as client:
+        found = list(client.pages(PRESETS)) if name is None else client.call("GET", f"{PRESETS}/{quote(name, safe='')}")
+    if as_json:
+        console.show_json(found)
+    elif name is not None:
+        typer.echo(yaml_text(found), nl=False)
+    else:
+        rows = [[p["name"], p["title"], p["category"], ", ".join(p["fields"]), p["proof"]] for p in found]
+        console.output_console().print(console.plain_table(["preset", "sender", "kind", "fields", "proof"], rows))
 
 
 @app.command("get", epilog=epilog("hookline webhooks get rmm-alerts > rmm-alerts.yaml"))
@@ -85,7 +108,8 @@ def apply(
     declarations = read_webhook_files(files)
     with open_client(data_dir) as client:
         in_force = _in_force(client, [declaration.slug for declaration in declarations], everything=prune)
-        steps = plan(declarations, in_force, prune=prune, set_secrets=set_secrets)
+        preset_secrets = _preset_secrets(client, declarations, in_force)
+        steps = plan(declarations, in_force, prune=prune, set_secrets=set_secrets, preset_secrets=preset_secrets)
         results = _shown(map(as_planned, steps) if dry_run else carry_out(client, steps), as_json=as_json)
     problems = [f"{result.slug}: {result.problem}" for result in results if result.problem is not None]
     if problems:
@@ -173,6 +197,18 @@ def _in_force(client: ManagementClient, slugs: Sequence[str], *, everything: boo
         return {shown["slug"]: shown for shown in client.pages(WEBHOOKS)}
     possible = [slug for slug in slugs if re.fullmatch(SLUG_PATTERN, slug)]
     return {shown["slug"]: shown for slug in possible for shown in client.pages(WEBHOOKS, slug=slug)}
+
+
+def _preset_secrets(
+    client: ManagementClient, declarations: Sequence[Declaration], in_force: Mapping[str, dict[str, Any]]
+) -> dict[str, str | None]:
+    """The field of each preset that is a secret; not asked for where no preset is meant."""
+    from hookline.management_client import PRESETS
+
+    meant = any("preset" in declaration.auth_config for declaration in declarations)
+    if not meant and all(shown["auth_type"] != "preset" for shown in in_force.values()):
+        return {}
+    return {shown["name"]: shown["secret_field"] for shown in client.pages(PRESETS)}
 
 
 def _shown(results: Iterable[Result], *, as_json: bool) -> list[Result]:

@@ -15,6 +15,7 @@ from hookline.errors import NotReadyError, UsageError, WorkFailedError
 from hookline.ready_file import read_ready_file
 
 WEBHOOKS = "/inbound-webhooks"
+PRESETS = f"{WEBHOOKS}/presets"
 _PREFIX = "/api/v1"
 _CONNECT_SECONDS_MAX = 10.0
 # A test of a webhook answers with its outcome, for which it may wait a minute.

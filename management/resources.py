@@ -25,6 +25,7 @@ from management.deliveries.service import DeliveryService
 from management.event_types.endpoints import event_type_routes, webhook_event_type_routes
 from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
+from management.inbound_webhooks.validation import SettingsRules
 from management.people import People
 from management.rate_limit import FailedKeys
 from management.rejections.endpoints import rejection_routes
@@ -43,12 +44,13 @@ class Resources:
 
 
 def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
-    """Asks no store anything. Raises SettingsError when no master key is configured."""
+    """Asks no store anything. Raises SettingsError when no master key is configured, PresetError for a wrong preset."""
     failed_keys = FailedKeys(settings.management.failed_keys_per_minute, time.monotonic)
     api_keys = ApiKeyService(ApiKeyRepository(pool), failed_keys)
     people = People(settings, pool)
     access = Access(authentication(api_keys, people.sessions, people.addresses))
     registry = load_actions()
+    rules = SettingsRules(registry, settings.processors, {})
     testing = Testing(settings, pool, registry)
     event_types = EventTypeService(EventTypeRepository(pool))
     deliveries = DeliveryService(DeliveryRepository(clickhouse, pool))
@@ -58,7 +60,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         action_routes(ActionService(registry), access),
         webhook_event_type_routes(event_types, access),
         *testing.routes(access),
-        *webhook_routes(settings, pool, clickhouse, registry, access),
+        *webhook_routes(settings, pool, clickhouse, rules, access),
         api_key_routes(api_keys, access),
         audit_routes(AuditService(AuditRepository(pool)), access),
         delivery_routes(deliveries, access),

@@ -4,7 +4,6 @@ import time
 
 from fastapi import APIRouter
 
-from infra.actions.registry import ActionRegistry
 from infra.clickhouse import ClickHouse
 from infra.postgres import Pool
 from infra.secretbox import load_secret_box
@@ -13,6 +12,7 @@ from management.access import Access
 from management.inbound_webhooks.activity import WebhookActivity
 from management.inbound_webhooks.activity_reader import ActivityReader
 from management.inbound_webhooks.endpoints import inbound_webhook_routes
+from management.inbound_webhooks.sealed_secrets import SealedSecrets
 from management.inbound_webhooks.service import InboundWebhookService
 from management.inbound_webhooks.showing import Showing
 from management.inbound_webhooks.validation import SettingsRules
@@ -24,16 +24,16 @@ from management.webhook_versions.service import WebhookVersionService
 
 
 def webhook_routes(
-    settings: Settings, pool: Pool, clickhouse: ClickHouse, registry: ActionRegistry, access: Access
+    settings: Settings, pool: Pool, clickhouse: ClickHouse, rules: SettingsRules, access: Access
 ) -> list[APIRouter]:
     """Of every resource here. Raises SettingsError when no master key is configured."""
-    rules = SettingsRules(registry, settings.processors)
-    writer = WebhookWriter(rules, load_secret_box(settings))
-    showing = Showing(settings.management.receiver_base_url)
+    secrets = SealedSecrets(load_secret_box(settings))
+    writer = WebhookWriter(rules, secrets)
+    showing = Showing(settings.management.receiver_base_url, secrets, rules.presets)
     activity = ActivityReader(WebhookActivity(clickhouse), time.monotonic)
     webhooks = InboundWebhookService(pool, activity, rules, writer, showing)
     return [
         inbound_webhook_routes(webhooks, access),
-        webhook_secret_routes(WebhookSecretService(pool, writer), access),
+        webhook_secret_routes(WebhookSecretService(pool, rules, writer, secrets, showing), access),
         webhook_version_routes(WebhookVersionService(pool, writer), webhooks, access),
     ]

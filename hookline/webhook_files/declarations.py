@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from hookline.errors import UsageError
 from hookline.webhook_files.documents import read_yaml
-from management.inbound_webhooks.schemas import READ_ONLY, SECRET_MEMBERS
+from management.inbound_webhooks.schemas import READ_ONLY
+from management.inbound_webhooks.secret_forms import SECRET_NAMES
 
 Json = dict[str, Any]
-_SECRETS = frozenset(SECRET_MEMBERS.values())
+NOT_IN_FILE = "a secret does not stand in the file: use {env: NAME} or {file: PATH}"
 _ENDINGS = (".yaml", ".yml")
 
 
@@ -26,17 +27,24 @@ class Declaration(NamedTuple):
     folder: Path
 
     @property
-    def secret_sources(self) -> Json:
-        """Member of `auth_config` → where its value is."""
+    def auth_config(self) -> Json:
+        """What it says of the proof; empty where that is nothing, or nothing that could be meant."""
         auth = self.members.get("auth_config")
-        return {name: auth[name] for name in _SECRETS & auth.keys()} if isinstance(auth, dict) else {}
+        return auth if isinstance(auth, dict) else {}
+
+    @property
+    def secret_sources(self) -> Json:
+        """Member of `auth_config` → where its value is: what goes by a secret's name, or is written as one."""
+        auth = self.auth_config
+        return {name: value for name, value in auth.items() if name in SECRET_NAMES or isinstance(value, dict)}
 
     @property
     def without_secrets(self) -> Json:
         """The members but for those."""
-        if not self.secret_sources:
+        sources = self.secret_sources
+        if not sources:
             return self.members
-        auth = {name: value for name, value in self.members["auth_config"].items() if name not in _SECRETS}
+        auth = {name: value for name, value in self.members["auth_config"].items() if name not in sources}
         return {**self.members, "auth_config": auth}
 
     def secrets(self) -> dict[str, str]:
@@ -99,7 +107,7 @@ def _require_source(source: Any, where: str) -> None:
     if not (isinstance(source, dict) and len(source) == 1 and {"env", "file"} >= source.keys()) or not all(
         isinstance(name, str) for name in source.values()
     ):
-        raise UsageError(f"{where}: a secret does not stand in the file: use {{env: NAME}} or {{file: PATH}}")
+        raise UsageError(f"{where}: {NOT_IN_FILE}")
 
 
 def _secret(source: dict[str, str], where: str, folder: Path) -> str:

@@ -6,15 +6,19 @@ Members that a declaration does not mention stay as they are in force.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from hookline.webhook_files.declarations import Declaration, Json
+from pydantic import ValidationError
+
+from hookline.webhook_files.declarations import NOT_IN_FILE, Declaration, Json
 from infra.json_values import same_value
-from management.inbound_webhooks.schemas import SECRET_MEMBERS
+from management.inbound_webhooks.secret_forms import same_scheme, secret_form
+from schemas.handshakes import HandshakeRule
 
 Kind = Literal["create", "update", "delete", "none", "refused"]
 #: Taken as they are declared: whatever is left out of them is meant to be gone.
-_WHOLE = frozenset({"filters", "idempotency_source"})
-_WHOLE_BY_MEMBER = frozenset({"handler_config.field_mapping", "metadata"})
+_WHOLE = frozenset({"filters", "idempotency_source", "handshake"})
+_WHOLE_BY_MEMBER = frozenset({"handler_config.field_mapping", "metadata", "enrichment"})
 _PARTS = (("auth_type", "auth_config"), ("handler_type", "handler_config"))
+_NO_PRESETS: Mapping[str, str | None] = {}
 _ABSENT = object()
 
 
@@ -39,17 +43,23 @@ class Step(NamedTuple):
 
 
 def plan(
-    declarations: Sequence[Declaration], in_force: Mapping[str, Json], *, prune: bool, set_secrets: bool
+    declarations: Sequence[Declaration],
+    in_force: Mapping[str, Json],
+    *,
+    prune: bool,
+    set_secrets: bool,
+    preset_secrets: Mapping[str, str | None] = _NO_PRESETS,
 ) -> list[Step]:
-    """Steps in the order of the files, deletions last. `in_force` is what the API shows, by slug.
+    """Steps in the order of the files, deletions last. `in_force` is what the API shows, by slug; `preset_secrets` has
+    the field of each preset that is a secret.
 
     A new webhook, and one that gets another scheme of proof, takes its declared secret. Any other does so with
     `set_secrets` alone: whether it differs cannot be seen.
     """
     steps = [
-        Step("create", declaration.slug, declaration, sets_secret=bool(declaration.secret_sources))
+        _creation(declaration, preset_secrets)
         if declaration.slug not in in_force
-        else _change(declaration, in_force[declaration.slug], set_secrets=set_secrets)
+        else _change(declaration, in_force[declaration.slug], preset_secrets, set_secrets=set_secrets)
         for declaration in declarations
     ]
     if prune:
@@ -69,12 +79,33 @@ def body_of(step: Step) -> Json:
     return body
 
 
-def _change(declaration: Declaration, shown: Json, *, set_secrets: bool) -> Step:
-    declared = declaration.without_secrets
-    differences = tuple(_differences(declared, shown, ""))
+def _creation(declaration: Declaration, preset_secrets: Mapping[str, str | None]) -> Step:
+    step = Step("create", declaration.slug, declaration, sets_secret=bool(declaration.secret_sources))
+    auth = declaration.auth_config
+    scheme = declaration.members.get("auth_type", auth.get("type"))
+    own = _secret_member(scheme, auth, preset_secrets)
+    if own in auth.keys() - declaration.secret_sources.keys():
+        return step._replace(kind="refused", problem=f"auth_config.{own}: {NOT_IN_FILE}")
+    return step
+
+
+def _change(
+    declaration: Declaration, shown: Json, preset_secrets: Mapping[str, str | None], *, set_secrets: bool
+) -> Step:
+    declared, auth = declaration.without_secrets, declaration.auth_config
     scheme = _kind(declared, shown, *_PARTS[0])
-    new_scheme = scheme != shown["auth_type"]
-    own = SECRET_MEMBERS.get(scheme) if isinstance(scheme, str) else None
+    if scheme == shown["auth_type"]:
+        auth = {
+            "preset": shown["auth_config"].get("preset"),
+            "public_key": shown["auth_config"].get("public_key"),
+            **auth,
+        }
+    had_secret = _secret_member(shown["auth_type"], shown["auth_config"], preset_secrets) is not None
+    new_scheme = not had_secret or not same_scheme(scheme, auth, shown["auth_type"], shown["auth_config"])
+    own = _secret_member(scheme, auth, preset_secrets)
+    if own in auth.keys() - declaration.secret_sources.keys():
+        return Step("refused", declaration.slug, declaration, shown, problem=f"auth_config.{own}: {NOT_IN_FILE}")
+    differences = tuple(_differences(declared, shown, ""))
     foreign = sorted(declaration.secret_sources.keys() - {own})
     sets_secret = bool(declaration.secret_sources) and (set_secrets or new_scheme)
     step = Step("none", declaration.slug, declaration, shown, differences, sets_secret)
@@ -91,6 +122,15 @@ def _change(declaration: Declaration, shown: Json, *, set_secrets: bool) -> Step
         )
         return step._replace(kind="refused", problem=problem)
     return step._replace(kind="update")
+
+
+def _secret_member(scheme: Any, auth: Json, preset_secrets: Mapping[str, str | None]) -> str | None:
+    """The member of `auth_config` that is the secret, as far as can be told from here."""
+    if scheme == "preset":
+        name = auth.get("preset")
+        return preset_secrets.get(name) if isinstance(name, str) else None
+    form = secret_form(scheme, auth, {}) if isinstance(scheme, str) else None
+    return None if form is None else form.member
 
 
 def _deletions(slugs: Sequence[str] | set[str], in_force: Mapping[str, Json]) -> list[Step]:
@@ -123,8 +163,18 @@ def _differences(declared: Any, shown: Any, path: str) -> Iterator[Difference]:
         for name in names:
             inner = f"{path}.{name}" if path else name
             yield from _differences(declared.get(name, _ABSENT), shown.get(name, _ABSENT), inner)
+    elif path == "handshake" and isinstance(declared, dict) and same_value(_completed_handshake(declared), shown):
+        return
     elif not same_value(declared, shown) and not _says_nothing(declared, shown, path):
         yield Difference(path, *(None if value is _ABSENT else value for value in (shown, declared)))
+
+
+def _completed_handshake(declared: Json) -> Any:
+    """With the members it leaves out, as the API shows it; as it is where it has no right form."""
+    try:
+        return HandshakeRule.model_validate(declared).model_dump(mode="json")
+    except ValidationError:
+        return declared
 
 
 def _says_nothing(declared: Any, shown: Any, path: str) -> bool:

@@ -10,7 +10,9 @@ from infra.merge_patch import merge_patch
 from management.inbound_webhooks.rules.handler import HANDLER_TYPES
 from management.inbound_webhooks.rules.problems import Problems, check_numbers
 from management.inbound_webhooks.rules.proof import SCHEMES
-from management.inbound_webhooks.schemas import READ_ONLY, SECRET_MEMBERS, InboundWebhookSettings, Json
+from management.inbound_webhooks.schemas import READ_ONLY, InboundWebhookSettings, Json
+from management.inbound_webhooks.secret_forms import same_scheme, secret_form
+from schemas.presets import Preset
 
 #: What a PUT has to say; the rest stays as it is where it is left out.
 REQUIRED = ("name", "slug", "handler_config")
@@ -21,6 +23,8 @@ _TYPES: Mapping[str, tuple[str, ...]] = {"auth_type": tuple(SCHEMES), "handler_t
 _TELLING = {"action": "direct_action", "workflow_id": "workflow"}
 #: What of `auth_config` means the same for every scheme, and so outlives a change of the scheme.
 _OF_EVERY_SCHEME = ("ip_cidrs",)
+_OF_EVERY_PRESET = ("type", "preset", *_OF_EVERY_SCHEME)
+Presets = Mapping[str, Preset]
 
 
 class Document(NamedTuple):
@@ -30,8 +34,8 @@ class Document(NamedTuple):
     secret: Any
 
 
-def of_creation(body: Json, problems: Problems) -> Document:
-    """A new webhook. Raises ValidationFailedError."""
+def of_creation(body: Json, presets: Presets, problems: Problems) -> Document:
+    """A new webhook; what it does not say of its dedupe key, its preset does. Raises ValidationFailedError."""
     for name in sorted(READ_ONLY & body.keys()):
         problems.add(name, f"{name} cannot be set")
     members = _settable(body, problems)
@@ -41,10 +45,12 @@ def of_creation(body: Json, problems: Problems) -> Document:
         members[inner] = _typed(config, members[outer])
     if "handler_config" not in body:
         problems.add("handler_config", "handler_config is required")
-    return _without_secret(members)
+    if "idempotency_source" not in body:
+        members["idempotency_source"] = _source_of_preset(members, presets)
+    return _without_secret(members, presets)
 
 
-def of_replacement(body: Json, settings: InboundWebhookSettings, problems: Problems) -> Document:
+def of_replacement(body: Json, settings: InboundWebhookSettings, presets: Presets, problems: Problems) -> Document:
     """A PUT. What the body leaves out stays, also within the configuration of the same scheme and the same action.
 
     A client therefore never resets what it does not know; `null` or an empty list say that something is to go.
@@ -61,26 +67,27 @@ def of_replacement(body: Json, settings: InboundWebhookSettings, problems: Probl
         if isinstance(config, dict):
             config = {**_kept(inner, config, members[outer], current), **config}
         members[inner] = _typed(config, members[outer])
-    return _without_secret(members)
+    return _without_secret(members, presets)
 
 
-def of_patch(body: Json, settings: InboundWebhookSettings, problems: Problems) -> Document:
+def of_patch(body: Json, settings: InboundWebhookSettings, presets: Presets, problems: Problems) -> Document:
     """A PATCH (RFC 7396): null takes a member away, so that it has its default; objects merge.
 
-    With another scheme or handler type, members that only the old one had go by themselves.
+    With another scheme, preset or handler type, members that only the old one had go by themselves.
     """
     given = _settable(body, problems)
     current = settings.as_json()
     for outer, inner in _PARTS:
         wanted = _agreed_type(given, outer, inner, current[outer], problems)
-        if wanted != current[outer]:
-            current[inner] = _kept(inner, {}, wanted, current)
+        config = given.get(inner)
+        if wanted != current[outer] or inner == "auth_config":
+            current[inner] = dict(_kept(inner, config if isinstance(config, dict) else {}, wanted, current))
         current[inner].pop("type", None)
         current[outer] = wanted
     members = merge_patch(current, {name: value for name, value in given.items() if name not in _TYPES})
     for outer, inner in _PARTS:
         members[inner] = _typed(members.get(inner, {}), members[outer])
-    return _without_secret(members)
+    return _without_secret(members, presets)
 
 
 def of_version(config: Json, problems: Problems) -> Document:
@@ -124,13 +131,14 @@ def _kept(inner: str, config: Json, wanted: str | None, current: Json) -> Json:
     if inner == "handler_config":
         same_action = config.get("action", before.get("action")) == before.get("action")
         return before if wanted == current["handler_type"] and same_action else {}
-    if wanted == current["auth_type"]:
+    if same_scheme(wanted, {"preset": before.get("preset"), **config}, current["auth_type"], before):
         return before
     return {name: before[name] for name in _OF_EVERY_SCHEME if before.get(name)}
 
 
 def _typed(config: Any, wanted: str | None) -> Any:
-    """The configuration with the type that was agreed on, without options that are null: these are not set."""
+    """The configuration with the type that was agreed on, without options and fields of a preset that are null: these
+    are not set."""
     if not isinstance(config, dict):
         return config
     typed = {**config, "type": wanted}
@@ -138,13 +146,24 @@ def _typed(config: Any, wanted: str | None) -> Any:
         return {
             name: value for name, value in typed.items() if value is not None or name in ("action", "field_mapping")
         }
+    if wanted == "preset":
+        return {name: value for name, value in typed.items() if value is not None or name in _OF_EVERY_PRESET}
     return typed
 
 
-def _without_secret(members: Json) -> Document:
-    member, config = SECRET_MEMBERS.get(members["auth_type"] or ""), members["auth_config"]
-    if member is None or not isinstance(config, dict):
+def _without_secret(members: Json, presets: Presets) -> Document:
+    config = members["auth_config"]
+    form = secret_form(members["auth_type"], config, presets)
+    if form is None or not isinstance(config, dict):
         return Document(members, None)
-    secret = config.get(member)
-    auth_config = {name: value for name, value in config.items() if name != member}
-    return Document({**members, "auth_config": auth_config}, secret)
+    auth_config = {name: value for name, value in config.items() if name != form.member}
+    return Document({**members, "auth_config": auth_config}, config.get(form.member))
+
+
+def _source_of_preset(members: Json, presets: Presets) -> Json | None:
+    """What names an event of the sender, where the proof is by a preset."""
+    config = members["auth_config"]
+    name = config.get("preset") if members["auth_type"] == "preset" and isinstance(config, dict) else None
+    preset = presets.get(name) if isinstance(name, str) else None
+    source = None if preset is None else preset.idempotency_source
+    return None if source is None else source.model_dump(mode="json")

@@ -23,6 +23,8 @@ from schemas.webhooks import (
     IpAllowlistScheme,
     NoScheme,
     PathTokenScheme,
+    PresetScheme,
+    StandardWebhooksScheme,
     WorkflowHandler,
 )
 
@@ -68,6 +70,16 @@ class PathTokenAuthInput(PathTokenScheme):
     token: str | None = secret_field()
 
 
+class StandardWebhooksAuthInput(StandardWebhooksScheme):
+    """standard_webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`; a secret or a public key."""
+
+    secret: str | None = secret_field()
+
+
+class PresetAuthInput(PresetScheme):
+    """preset: a sender by name; its own fields, the secret among them, stand beside (`GET …/presets`)."""
+
+
 class IpAllowlistAuthInput(IpAllowlistScheme):
     """ip_allowlist: the sender's address is the only proof."""
 
@@ -95,6 +107,8 @@ InboundWebhookAuthInput = TypeAliasType(
     | BasicAuthInput
     | ApiKeyAuthInput
     | PathTokenAuthInput
+    | StandardWebhooksAuthInput
+    | PresetAuthInput
     | IpAllowlistAuthInput
     | NoAuthInput,
 )

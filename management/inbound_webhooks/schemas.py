@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
+from schemas.handshakes import HandshakeRule
 from schemas.webhooks import (
     NAME_LENGTH_MAX,
     SLUG_PATTERN,
@@ -24,19 +25,14 @@ from schemas.webhooks import (
     IpAllowlistScheme,
     NoScheme,
     PathTokenScheme,
+    PresetScheme,
+    StandardWebhooksScheme,
     WorkflowHandler,
 )
 
 DESCRIPTION_LENGTH_MAX = 2_000
 ORDERING_KEY_LENGTH_MAX = 4_096
-#: The member of `auth_config` that holds the secret, by scheme. It can be set and is never shown.
-SECRET_MEMBERS: dict[str, str] = {
-    "hmac_sha256": "secret",
-    "bearer": "token",
-    "basic": "password",
-    "api_key": "key",
-    "path_token": "token",
-}
+REDACT_PATHS_MAX = 100
 Json = dict[str, Any]
 Scalar = str | int | float | bool | None
 
@@ -73,7 +69,15 @@ class ActionHandlerSettings(_Frozen):
 InboundWebhookAuthConfig = TypeAliasType(
     "InboundWebhookAuthConfig",
     Annotated[
-        HmacScheme | BearerScheme | BasicScheme | ApiKeyScheme | PathTokenScheme | IpAllowlistScheme | NoScheme,
+        HmacScheme
+        | BearerScheme
+        | BasicScheme
+        | ApiKeyScheme
+        | PathTokenScheme
+        | StandardWebhooksScheme
+        | PresetScheme
+        | IpAllowlistScheme
+        | NoScheme,
         Field(discriminator="type"),
     ],
 )
@@ -97,6 +101,15 @@ class MemberSettings(_Frozen):
     )
     filters: Json | None = None
     metadata: dict[str, Scalar] = Field(default_factory=dict, description="fixed members; 16 KiB of JSON at most")
+    enrichment: dict[str, str] = Field(
+        default_factory=dict, description="further members of the metadata: JSONata over the request; 50 at most"
+    )
+    redact_paths: tuple[str, ...] = Field(
+        default=(), max_length=REDACT_PATHS_MAX, description="JSON paths that are masked wherever the body is shown"
+    )
+    handshake: HandshakeRule | None = Field(
+        default=None, description="a request that is answered at once; beside those of a preset"
+    )
     validation: EventValidationSettings | None = None
     priority: int = Field(default=1, ge=0, le=3, description="0 low, 1 normal, 2 high, 3 critical")
     rate_limit_per_minute: int = Field(default=600, ge=1, le=60_000, description="also the burst")
@@ -134,7 +147,8 @@ class WebhookAuthor(_Frozen):
 class InboundWebhookConfig(InboundWebhookSettings):
     """A webhook as it is configured, and what came of it. Whatever GET shows, PUT takes unchanged.
 
-    `sample_payload` and `warnings` are left out of lists; `sample_payload` needs `inbound_webhook:update`.
+    `sample_payload`, `warnings` and `handshake_token` are left out of lists; `sample_payload` and `handshake_token`
+    need `inbound_webhook:update`.
     `last_triggered_at`, `trigger_count` and `error_rate` are null while the log cannot be read.
     """
 
@@ -154,6 +168,9 @@ class InboundWebhookConfig(InboundWebhookSettings):
     updated_at: str
     secret_rotated_at: str | None = Field(description="when the current secret was set; null: the scheme has none")
     previous_secret_valid_until: str | None = Field(description="null: only one secret is good")
+    handshake_token: str | None = Field(
+        default=None, description="what the sender asks for at its handshake, to be entered there; null: nothing"
+    )
     warnings: list[SettingsWarning] = Field(default_factory=list)
 
 

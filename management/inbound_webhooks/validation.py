@@ -5,7 +5,7 @@ references, namespaces, event types) is asked of the tenant's rows in the transa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -19,49 +19,64 @@ from management.inbound_webhooks.documents import Document
 from management.inbound_webhooks.repository import namespace_target, slug_is_taken, slug_taken, webhooks_that_name
 from management.inbound_webhooks.rules.expressions import ExpressionRules
 from management.inbound_webhooks.rules.handler import check_handler
+from management.inbound_webhooks.rules.handshake import check_handshake
 from management.inbound_webhooks.rules.members import check_members
-from management.inbound_webhooks.rules.problems import Problems
-from management.inbound_webhooks.rules.proof import check_proof, check_secret
+from management.inbound_webhooks.rules.problems import Problems, joined
+from management.inbound_webhooks.rules.proof import can_be_used, check_proof, check_secret, missing_secret
 from management.inbound_webhooks.rules.references import check_references
+from management.inbound_webhooks.rules.replay_guard import check_replay_guard
 from management.inbound_webhooks.rules.samples import sample_warnings
-from management.inbound_webhooks.schemas import SECRET_MEMBERS, InboundWebhookSettings, Json, SettingsWarning
+from management.inbound_webhooks.schemas import InboundWebhookSettings, Json, SettingsWarning
+from management.inbound_webhooks.secret_forms import SecretForm, secret_form
 from schemas.actions import EXTERNAL_IDS_OF
+from schemas.presets import Preset
 
 _NAMESPACE_PATH = f"handler_config.{EXTERNAL_IDS_OF.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`json_schema` is that of the event type bodies are held to; `secret` what was given for one."""
+    """`json_schema` is that of the event type bodies are held to; `secret` what was given for one, in `secret_form`
+    (None: the scheme has no secret)."""
 
     settings: InboundWebhookSettings
     json_schema: Mapping[str, Any] | None
-    secret: str | None
+    secret_form: SecretForm | None
+    secret: str | None = field(repr=False)
 
 
 class SettingsRules:
     """One per process; safe to share between threads."""
 
-    def __init__(self, registry: ActionRegistry, settings: ProcessorSettings) -> None:
+    def __init__(self, registry: ActionRegistry, settings: ProcessorSettings, presets: Mapping[str, Preset]) -> None:
         self._registry = registry
         self._expressions = ExpressionRules(settings)
+        self.presets = presets
+
+    def secret_form(self, settings: InboundWebhookSettings) -> SecretForm | None:
+        """The secret that a webhook with these settings has; None where it has none."""
+        shown = settings.as_json()
+        return secret_form(shown["auth_type"], shown["auth_config"], self.presets)
 
     def check(
-        self, connection: Connection, tenant_id: UUID, document: Document, problems: Problems, *, webhook_id: UUID
+        self,
+        connection: Connection,
+        tenant_id: UUID,
+        document: Document,
+        problems: Problems,
+        *,
+        webhook_id: UUID,
+        keeps_secret: bool = False,
     ) -> Checked:
-        """The settings of the webhook `webhook_id`, new or not.
+        """The settings of the webhook `webhook_id`, new or not; `keeps_secret`: it has one that goes on being good.
 
         `problems` holds what was found in the body before. Raises ValidationFailedError with everything, and
         ConflictError when nothing but the slug is in the way.
         """
         members = document.members
         check_members(members, self._expressions, problems)
-        if members["auth_type"] is not None:
-            check_proof(members["auth_type"], members["auth_config"], problems)
-        secret = None
-        if document.secret is not None:
-            member = SECRET_MEMBERS[members["auth_type"]]
-            secret = check_secret(f"auth_config.{member}", member, document.secret, problems)
+        form, secret = self._check_auth(document, problems, keeps_secret=keeps_secret)
+        check_handshake(members.get("handshake"), has_secret=form is not None, problems=problems)
         constants = self._check_handler(members, problems)
         lookups = _Lookups(connection, tenant_id, webhook_id)
         self._look_up_references(lookups, members, constants, problems)
@@ -70,7 +85,40 @@ class SettingsRules:
         self._check_slug(lookups, members.get("slug"), problems)
         validation = None if found is None else {**members["validation"], "event_version": found.version}
         settings = InboundWebhookSettings.model_validate({**members, "validation": validation})
-        return Checked(settings, None if found is None else found.json_schema, secret)
+        return Checked(settings, None if found is None else found.json_schema, form, secret)
+
+    def _check_auth(
+        self, document: Document, problems: Problems, *, keeps_secret: bool
+    ) -> tuple[SecretForm | None, str | None]:
+        """The form of the secret, and the one that was given, each None where there is none."""
+        members = document.members
+        auth_type, config = members["auth_type"], members["auth_config"]
+        form = secret_form(auth_type, config, self.presets)
+        if auth_type is None:
+            return form, None
+        check_proof(auth_type, config, self.presets, problems)
+        secret = None
+        if form is not None:
+            path = joined("auth_config", form.member)
+            if document.secret is not None:
+                secret = check_secret(path, form, document.secret, problems)
+            elif form.generated is None and not keeps_secret:
+                problems.add(path, missing_secret(path, form))
+        if not problems.at("auth_config"):
+            if not can_be_used(config, form, secret, self.presets):
+                self._add_unusable(config, form, secret, problems)
+            check_replay_guard(members, self.presets, problems)
+        return form, secret
+
+    def _add_unusable(self, config: Json, form: SecretForm | None, secret: str | None, problems: Problems) -> None:
+        """The one member that can be at fault: the key that a verifier is built with."""
+        if form is not None and secret is not None:
+            member, what = form.member, "secret"
+        elif config["type"] == "preset":
+            member, what = self.presets[config["preset"]].key_field, "key"
+        else:
+            member, what = "public_key", "key"
+        problems.add(joined("auth_config", member), f"{member} is no {what} that signatures can be checked with")
 
     def warnings(self, settings: InboundWebhookSettings, sample_text: str | None) -> list[SettingsWarning]:
         """What does not fit the captured sample; it need not be wrong for other bodies."""

@@ -1,15 +1,10 @@
 """One change of a webhook: rows, version, audit entry and the note to publish it, in the caller's transaction."""
 
-import hmac
-import secrets
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from infra.errors import SecretError
 from infra.json_values import same_value
 from infra.postgres import Connection
-from infra.secretbox import SecretBox, webhook_context
-from infra.webhooks import seal_webhook_secret
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.configuration.records import RECORD_BYTES_MAX, enqueue_change, read_records, record_value
@@ -25,13 +20,14 @@ from management.inbound_webhooks.repository import (
     webhooks_that_name,
 )
 from management.inbound_webhooks.rules.problems import Problems
-from management.inbound_webhooks.schemas import SECRET_MEMBERS, Json
+from management.inbound_webhooks.rules.proof import can_be_used
+from management.inbound_webhooks.schemas import Json
+from management.inbound_webhooks.sealed_secrets import SealedSecrets
+from management.inbound_webhooks.secret_forms import same_scheme, secret_form
 from management.inbound_webhooks.stored import StoredWebhook
 from management.inbound_webhooks.validation import Checked, SettingsRules
 from management.webhook_secrets.repository import replace_secrets
 from management.webhook_versions.repository import insert_version
-
-SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +41,9 @@ class Written:
 class WebhookWriter:
     """Safe to share between threads."""
 
-    def __init__(self, rules: SettingsRules, secret_box: SecretBox) -> None:
+    def __init__(self, rules: SettingsRules, sealed_secrets: SealedSecrets) -> None:
         self._rules = rules
-        self._secret_box = secret_box
+        self._secrets = sealed_secrets
 
     def create(
         self,
@@ -66,10 +62,10 @@ class WebhookWriter:
             connection, tenant_id, webhook_id, settings, json_schema=checked.json_schema, created_by=actor.as_json()
         )
         generated = None
-        if settings.auth_type in SECRET_MEMBERS:
-            secret = checked.secret or generate_secret()
+        if checked.secret_form is not None:
+            secret = checked.secret or checked.secret_form.generate()
             generated = None if checked.secret else secret
-            replace_secrets(connection, tenant_id, webhook_id, self.seal(tenant_id, webhook_id, secret))
+            replace_secrets(connection, tenant_id, webhook_id, self._secrets.seal(tenant_id, webhook_id, secret))
         webhook = load_webhook(connection, tenant_id, webhook_id)
         record_change(connection, actor, "created", None, webhook)
         return Written(webhook, generated)
@@ -88,14 +84,18 @@ class WebhookWriter:
 
         A secret that is given replaces the one that was good, at once. Raises as `create` does.
         """
-        checked = self._rules.check(connection, stored.tenant_id, document, problems, webhook_id=stored.id)
-        new_secret = self._new_secret(stored, checked, keeps=change == "restored")
+        keeps = self._keeps_secret(stored, document, restoring=change == "restored")
+        checked = self._rules.check(
+            connection, stored.tenant_id, document, problems, webhook_id=stored.id, keeps_secret=keeps
+        )
+        new_secret = self._new_secret(stored, checked, keeps=keeps)
         if new_secret is None and same_value(checked.settings.as_json(), stored.settings.as_json()):
             return Written(stored)
         update_webhook(connection, stored, checked.settings, checked.json_schema)
         if new_secret is not None:
-            replace_secrets(connection, stored.tenant_id, stored.id, self.seal(stored.tenant_id, stored.id, new_secret))
-        elif checked.settings.auth_type not in SECRET_MEMBERS:
+            sealed = self._secrets.seal(stored.tenant_id, stored.id, new_secret)
+            replace_secrets(connection, stored.tenant_id, stored.id, sealed)
+        elif checked.secret_form is None:
             replace_secrets(connection, stored.tenant_id, stored.id, None)
         webhook = load_webhook(connection, stored.tenant_id, stored.id)
         secret_facts = {} if new_secret is None else {"secret_changed": True}
@@ -128,38 +128,27 @@ class WebhookWriter:
         delete_webhook(connection, stored)  # whose trigger has it published
         write_audit_entry(connection, actor, "inbound_webhook.deleted", stored.id, before=_audited(stored))
 
-    def seal(self, tenant_id: UUID, webhook_id: UUID, secret: str) -> str:
-        """A ciphertext for this webhook and no other."""
-        return seal_webhook_secret(
-            self._secret_box, secret, tenant_id=str(tenant_id), webhook_id=str(webhook_id)
-        ).sealed
-
-    def is_current(self, stored: StoredWebhook, secret: str) -> bool:
-        """Whether it is the secret that is good already, compared in constant time. One that does not open is not."""
-        current = stored.secret("current")
-        if current is None:
+    def _keeps_secret(self, stored: StoredWebhook, document: Document, *, restoring: bool) -> bool:
+        """Whether the secret there is goes on being good: in the same scheme, or as what a restored version can use."""
+        if stored.secret("current") is None:
             return False
-        context = webhook_context(str(stored.tenant_id), str(stored.id))
-        try:
-            opened = self._secret_box.open(current.sealed, context=context)
-        except SecretError:
+        auth_type, config = document.members["auth_type"], document.members["auth_config"]
+        before = stored.settings.as_json()
+        if same_scheme(auth_type, config, before["auth_type"], before["auth_config"]):
+            return True
+        form = secret_form(auth_type, config, self._rules.presets)
+        if not restoring or form is None:
             return False
-        return hmac.compare_digest(opened.encode(), secret.encode())
+        current = self._secrets.current(stored)
+        return current is None or can_be_used(config, form, current, self._rules.presets)
 
     def _new_secret(self, stored: StoredWebhook, checked: Checked, *, keeps: bool) -> str | None:
         """The secret to set; None where the one there stays, or the scheme has none."""
-        if checked.settings.auth_type not in SECRET_MEMBERS:
+        if checked.secret_form is None:
             return None
         if checked.secret is not None:
-            return None if self.is_current(stored, checked.secret) else checked.secret
-        has_one = stored.secret("current") is not None
-        same_scheme = checked.settings.auth_type == stored.settings.auth_type
-        return None if has_one and (same_scheme or keeps) else generate_secret()
-
-
-def generate_secret() -> str:
-    """32 random bytes as text."""
-    return secrets.token_urlsafe(SECRET_BYTES)
+            return None if self._secrets.is_current(stored, checked.secret) else checked.secret
+        return None if keeps else checked.secret_form.generate()
 
 
 def record_change(

@@ -8,9 +8,14 @@ OVERLAP_SECONDS_MAX = 2_592_000
 
 
 class SecretRotationInput(BaseModel):
-    """The new secret as `secret` or under the scheme's own name for it; none of them has one generated."""
+    """The new secret as `secret`, or under the scheme's or preset's own name for it; none of them has one generated.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A secret that the sender gives out has to be there.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"additionalProperties": {"type": "string"}}
+    )
 
     secret: str | None = secret_field()
     token: str | None = secret_field()
@@ -28,6 +33,7 @@ class RotatedSecret(BaseModel):
     """The new secret, shown this once."""
 
     secret: str
+    handshake_token: str | None = Field(description="what the sender's handshake asks for from now on; null: nothing")
     previous_secret_valid_until: str | None = Field(description="RFC 3339, UTC, milliseconds; null: it ended")
     version: int
 

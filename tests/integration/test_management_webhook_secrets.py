@@ -47,7 +47,7 @@ def test_a_rotation_keeps_the_old_secret_for_a_day_unless_said_otherwise(managem
     answer = management_base.call("POST", f"{WEBHOOKS}/{created['id']}/rotate-secret")
     assert answer.status_code == 200, answer.text
     rotated = answer.json()
-    assert rotated.keys() == {"secret", "previous_secret_valid_until", "version"}
+    assert rotated.keys() == {"secret", "handshake_token", "previous_secret_valid_until", "version"}
     assert rotated["version"] == 2
     assert good_secrets(management_base, created["id"]) == {
         "current": rotated["secret"],

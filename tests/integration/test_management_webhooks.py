@@ -16,6 +16,7 @@ from infra.health import HttpServer
 from infra.postgres import open_pool
 from infra.settings import ClickHouseSettings
 from management.access import INBOUND_WEBHOOKS, Access, Actor
+from management.inbound_webhooks.validation import SettingsRules
 from management.permissions import PERMISSIONS
 from management.webhooks import webhook_routes
 from tests.support.management import ManagementBase, bearer, management_base
@@ -77,7 +78,8 @@ def test_webhooks_are_listed_and_shown_while_the_log_is_away(management_base: Ma
     away = ClickHouse(ClickHouseSettings(dsn=SecretStr("clickhouse://127.0.0.1:1/default")))
     pool, access = open_pool(management_base.settings.postgres), Access(lambda _: administrator(management_base))
     application = FastAPI()
-    for router in webhook_routes(management_base.settings, pool, away, load_actions(), access):
+    rules = SettingsRules(load_actions(), management_base.settings.processors, {})
+    for router in webhook_routes(management_base.settings, pool, away, rules, access):
         application.include_router(router)
     server = HttpServer(application, host="127.0.0.1", port=0)
     server.start()

@@ -1,4 +1,4 @@
-"""Members that mean the same for every webhook: name, slug, metadata, dedupe key, order, bounds, filters."""
+"""Members that mean the same for every webhook: name, slug, metadata, redaction, dedupe key, order, bounds, filters."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from infra.requests.paths import PathError, compile_path
 from management.inbound_webhooks.rules.expressions import ExpressionRules
 from management.inbound_webhooks.rules.problems import Problems, check_shape, joined
 from management.inbound_webhooks.schemas import MemberSettings
@@ -13,6 +14,8 @@ from schemas.webhooks import HEADER_PATTERN, SLUG_PATTERN
 
 METADATA_BYTES_MAX = 16_384
 METADATA_NAME_LENGTH_MAX = 255
+ENRICHMENT_RULES_MAX = 50
+ENRICHMENT_BYTES_MAX = 65_536
 #: Slugs that integrations of their own go by. Compared in lower case with `_` as `-`.
 RESERVED_SLUGS = frozenset(
     {"ninjaone", "tacticalrmm", "tactical-rmm", "tanium", "levelio", "datto", "huntress", "connectwise-automate"}
@@ -31,6 +34,8 @@ def check_members(document: Mapping[str, Any], expressions: ExpressionRules, pro
         if not (problem.path == "slug" and problems.at("slug")) and not problem.path.startswith("metadata."):
             problems.add(problem.path, problem.message)
     _check_metadata(given.get("metadata"), problems)
+    _check_enrichment(given.get("enrichment"), given.get("metadata"), expressions, problems)
+    _check_redact_paths(given.get("redact_paths"), problems)
     _check_key_source(given.get("idempotency_source"), expressions, problems)
     ordering_key = given.get("ordering_key")
     if isinstance(ordering_key, str) and not problems.at("ordering_key"):
@@ -61,6 +66,34 @@ def _check_metadata(metadata: Any, problems: Problems) -> None:
     size = len(orjson.dumps(metadata))
     if size > METADATA_BYTES_MAX:
         problems.add("metadata", f"metadata must have at most {METADATA_BYTES_MAX:,} bytes as JSON, but has {size:,}")
+
+
+def _check_enrichment(enrichment: Any, metadata: Any, expressions: ExpressionRules, problems: Problems) -> None:
+    if not isinstance(enrichment, dict):
+        return
+    for name, source in enrichment.items():
+        path = joined("enrichment", name)
+        if not 1 <= len(name) <= METADATA_NAME_LENGTH_MAX:
+            problems.add("enrichment", f"enrichment: a name must have 1 to {METADATA_NAME_LENGTH_MAX} characters")
+        elif isinstance(metadata, dict) and name in metadata:
+            problems.add(path, f"{name} is a fixed member of metadata already")
+        if isinstance(source, str):
+            expressions.check(path, source, problems)
+    if len(enrichment) > ENRICHMENT_RULES_MAX:
+        problems.add("enrichment", f"enrichment must have at most {ENRICHMENT_RULES_MAX} members")
+    size = len(orjson.dumps(enrichment))
+    if size > ENRICHMENT_BYTES_MAX:
+        message = f"enrichment must have at most {ENRICHMENT_BYTES_MAX:,} bytes as JSON, but has {size:,}"
+        problems.add("enrichment", message)
+
+
+def _check_redact_paths(paths: Any, problems: Problems) -> None:
+    for number, text in enumerate(paths if isinstance(paths, list) else ()):
+        if isinstance(text, str):
+            try:
+                compile_path(text)
+            except PathError as error:
+                problems.add(joined("redact_paths", number), f"redact_paths: {text!r} {error}")
 
 
 def _check_key_source(source: Any, expressions: ExpressionRules, problems: Problems) -> None:

@@ -91,6 +91,8 @@ def _words(details: ErrorDetails) -> str:
         return f"must be at {'least' if 'ge' in context else 'most'} {context.get('ge', context.get('le'))}"
     if kind == "string_pattern_mismatch":
         return "has a form that is not allowed"
+    if kind == "value_error":
+        return f"is not valid: {context['error']}"
     return f"is not valid: {details['msg']}"
 
 

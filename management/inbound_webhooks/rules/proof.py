@@ -1,24 +1,30 @@
-"""The scheme of proof: its members, its networks, and the secret that comes with it."""
+"""The scheme of proof: its members, its networks, the secret that comes with it, and whether it can be used at all."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from infra.addresses import parse_networks
+from infra.proofs.requests import Secret
+from infra.proofs.verify import build_verifier
+from management.inbound_webhooks.rules.preset_fields import check_preset_fields
 from management.inbound_webhooks.rules.problems import Problems, check_shape, joined
+from management.inbound_webhooks.secret_forms import WHSEC_PREFIX, SecretForm
+from schemas.presets import Preset
 from schemas.webhooks import (
     PLACEHOLDER_PATTERN,
-    SECRET_LENGTH_MAX,
-    SECRET_LENGTH_MIN,
     ApiKeyScheme,
+    AuthConfig,
     BasicScheme,
     BearerScheme,
     HmacScheme,
     IpAllowlistScheme,
     NoScheme,
     PathTokenScheme,
+    PresetScheme,
+    StandardWebhooksScheme,
 )
 
 SCHEMES: Mapping[str, type[BaseModel]] = {
@@ -27,6 +33,8 @@ SCHEMES: Mapping[str, type[BaseModel]] = {
     "basic": BasicScheme,
     "api_key": ApiKeyScheme,
     "path_token": PathTokenScheme,
+    "standard_webhooks": StandardWebhooksScheme,
+    "preset": PresetScheme,
     "ip_allowlist": IpAllowlistScheme,
     "none": NoScheme,
 }
@@ -34,20 +42,30 @@ _PATH = "auth_config"
 _BRACED = re.compile(r"\{[^{}]*\}")
 _PLACEHOLDER = re.compile(PLACEHOLDER_PATTERN)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_UNACKNOWLEDGED = (
-    "acknowledge_unauthenticated must be true: with auth_type none anyone who knows the URL may send requests"
-)
+_WHSEC = re.compile(r"whsec_[A-Za-z0-9+/]+={0,2}")
+_AUTH: TypeAdapter[AuthConfig] = TypeAdapter(AuthConfig)
+#: Where the words of a shape say too little.
+_SAID_OTHERWISE = {
+    ("none", f"{_PATH}.acknowledge_unauthenticated"): (
+        "acknowledge_unauthenticated must be true: with auth_type none anyone who knows the URL may send requests"
+    ),
+    ("standard_webhooks", f"{_PATH}.secret"): (
+        "secret and public_key are two ways to sign: give one of them, and null for the other"
+    ),
+    ("standard_webhooks", f"{_PATH}.public_key"): "public_key must be whpk_ and the base64 of 32 bytes",
+}
 
 
-def check_proof(auth_type: str, config: Any, problems: Problems) -> None:
+def check_proof(auth_type: str, config: Any, presets: Mapping[str, Preset], problems: Problems) -> None:
     """`config` is `auth_config` without its secret; `auth_type` is one of SCHEMES."""
     scheme = Problems()
     check_shape(SCHEMES[auth_type], config, _PATH, scheme)
     for problem in scheme.found:
-        unacknowledged = problem.path == f"{_PATH}.acknowledge_unauthenticated" and auth_type == "none"
-        problems.add(problem.path, _UNACKNOWLEDGED if unacknowledged else problem.message)
+        problems.add(problem.path, _SAID_OTHERWISE.get((auth_type, problem.path), problem.message))
     if auth_type == "hmac_sha256" and isinstance(config, dict):
         _check_signed_payload(config.get("signed_payload"), problems)
+    if auth_type == "preset" and isinstance(config, dict):
+        check_preset_fields(config, presets, problems)
     networks = config.get("ip_cidrs") if isinstance(config, dict) else None
     for number, text in enumerate(networks if isinstance(networks, list) else ()):
         path = joined(_PATH, "ip_cidrs", number)
@@ -66,14 +84,39 @@ def _check_signed_payload(template: Any, problems: Problems) -> None:
             problems.add(path, f"signed_payload: {part} is no placeholder; there are {known}")
 
 
-def check_secret(path: str, member: str, secret: Any, problems: Problems) -> str | None:
+def check_secret(path: str, form: SecretForm, secret: Any, problems: Problems) -> str | None:
     """A secret that was given, None with a problem; it is never part of a message."""
+    member = path.rpartition(".")[2]
     if not isinstance(secret, str):
         problems.add(path, f"{member} must be text")
-    elif not SECRET_LENGTH_MIN <= len(secret) <= SECRET_LENGTH_MAX:
-        problems.add(path, f"{member} must have {SECRET_LENGTH_MIN} to {SECRET_LENGTH_MAX:,} characters")
+    elif not form.length_min <= len(secret) <= form.length_max:
+        problems.add(path, f"{member} must have {form.length_min} to {form.length_max:,} characters")
     elif _CONTROL.search(secret) or secret != secret.strip():
         problems.add(path, f"{member} must not have control characters, nor blanks at its ends")
+    elif form.generated == "whsec" and _WHSEC.fullmatch(secret) is None:
+        problems.add(path, f"{member} must be {WHSEC_PREFIX} and base64")
     else:
         return secret
     return None
+
+
+def missing_secret(path: str, form: SecretForm) -> str:
+    """What is said where a secret is needed that only the sender can tell."""
+    return f"{path.rpartition('.')[2]} is required: {form.source}"
+
+
+def can_be_used(
+    config: Mapping[str, Any], form: SecretForm | None, secret: str | None, presets: Mapping[str, Preset]
+) -> bool:
+    """Whether a verifier can be built of an `auth_config` in order; `secret` None: it stays what it is.
+
+    Keys that are no keys show only here: base64 of the wrong length, a point that is on no curve.
+    """
+    sealed = {} if form is None else {"secrets": [{"sealed": ""}]}
+    auth = _AUTH.validate_python({**config, **sealed})
+    secrets = [] if secret is None else [Secret(secret.encode(), None)]
+    try:
+        build_verifier(auth, secrets)
+    except ValueError:
+        return False
+    return True
