@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import Request
 
+from infra.postgres import Row
 from management.errors import EntitlementRequiredError, ForbiddenError
 from management.permissions import PERMISSIONS
 
@@ -48,6 +49,12 @@ class Actor:
     def as_json(self) -> dict[str, Any]:
         """As `created_by`, `changed_by` and audit entries show it."""
         return {"type": self.type, "id": str(self.id), "name": self.name}
+
+
+def entitlements_of(tenant: Row) -> frozenset[str]:
+    """An actor's, from a row with the tenant's `entitlements` and the flag, which counts as one."""
+    flags = ["inbound_webhooks_enabled"] if tenant["inbound_webhooks_enabled"] else []
+    return frozenset([*tenant["entitlements"], *flags])
 
 
 Authenticate = Callable[[Request], Actor]

@@ -45,45 +45,33 @@ SELECT tokens + greatest(0, extract(epoch FROM clock_timestamp() - filled_at)) *
 FROM api_rate_buckets
 WHERE tenant_id = %(tenant_id)s AND bucket = 'api_key';
 
--- name: count_keys
-SELECT count(*) AS total
-FROM api_keys k
-LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
-WHERE k.tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR k.created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR k.created_at < %(until)s)
-    AND (
-        %(active)s::boolean IS NULL OR %(active)s::boolean = (
-            k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true) AND coalesce(u.is_active, true)
+-- name: page_keys
+WITH matching AS (
+    SELECT k.id, k.created_at
+    FROM api_keys k
+    LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
+    WHERE k.tenant_id = %(tenant_id)s
+        AND (%(since)s::timestamptz IS NULL OR k.created_at >= %(since)s)
+        AND (%(until)s::timestamptz IS NULL OR k.created_at < %(until)s)
+        AND (
+            %(active)s::boolean IS NULL OR %(active)s::boolean = (
+                k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true) AND coalesce(u.is_active, true)
+            )
         )
-    );
+)
+SELECT
+    (SELECT count(*) FROM matching) AS total,
+    ARRAY(SELECT id FROM matching ORDER BY created_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s) AS ids;
 
--- name: list_keys
+-- name: load_keys
 SELECT
     k.id, k.name, k.key_prefix, k.permissions, k.user_id, u.username, u.full_name, k.last_used_at, k.last_used_from,
     k.created_by, k.created_at, k.expires_at, k.revoked_at,
     k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true) AND coalesce(u.is_active, true) AS is_active
-FROM api_keys k
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+JOIN api_keys k ON k.tenant_id = %(tenant_id)s AND k.id = wanted.id
 LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
-WHERE k.tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR k.created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR k.created_at < %(until)s)
-    AND (
-        %(active)s::boolean IS NULL OR %(active)s::boolean = (
-            k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true) AND coalesce(u.is_active, true)
-        )
-    )
-ORDER BY k.created_at DESC, k.id DESC
-LIMIT %(limit)s OFFSET %(offset)s;
-
--- name: get_key
-SELECT
-    k.id, k.name, k.key_prefix, k.permissions, k.user_id, u.username, u.full_name, k.last_used_at, k.last_used_from,
-    k.created_by, k.created_at, k.expires_at, k.revoked_at,
-    k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true) AND coalesce(u.is_active, true) AS is_active
-FROM api_keys k
-LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
-WHERE k.tenant_id = %(tenant_id)s AND k.id = %(id)s;
+ORDER BY wanted.place;
 
 -- name: insert_key
 INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id, expires_at, created_by)

@@ -1,6 +1,6 @@
 """API keys in Postgres. Only hashes are stored; the lookup shows the one row whose hash was presented."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -48,9 +48,8 @@ class ApiKeyRepository:
         """The rows of a page, newest first, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, "active": wanted.active, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = self._execute(connection, "count_keys", parameters).fetchone()
-            rows = self._execute(connection, "list_keys", parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            [found] = self._execute(connection, "page_keys", parameters).fetchall()
+            return self._load(connection, tenant_id, found["ids"]), found["total"]
 
     def get(self, tenant_id: UUID, key_id: UUID) -> Row | None:
         """One key, whatever its state."""
@@ -93,7 +92,11 @@ class ApiKeyRepository:
         return CallRate(limit, 0.0 if left is None else min(left["tokens"], 1.0), allowed=False)
 
     def _read(self, connection: Connection, tenant_id: UUID, key_id: UUID) -> Row | None:
-        return self._execute(connection, "get_key", {"tenant_id": tenant_id, "id": key_id}).fetchone()
+        return next(iter(self._load(connection, tenant_id, [key_id])), None)
+
+    def _load(self, connection: Connection, tenant_id: UUID, key_ids: Sequence[UUID]) -> list[Row]:
+        """Those that are there, in the order of the ids."""
+        return self._execute(connection, "load_keys", {"tenant_id": tenant_id, "ids": list(key_ids)}).fetchall()
 
     def _execute(self, connection: Connection, name: str, parameters: Mapping[str, Any]) -> Cursor:
         return connection.execute(self._queries[name].encode(), parameters)

@@ -11,7 +11,7 @@ from infra.api_keys import hash_api_key, new_api_key, shown_part
 from infra.clock import now_us, rfc3339_of
 from infra.ids import uuid7_text
 from infra.postgres import Row
-from management.access import Actor
+from management.access import Actor, entitlements_of
 from management.api_keys.repository import ApiKeyRepository
 from management.api_keys.schemas import ApiKey, ApiKeyCreateInput, ApiKeyFilter, ApiKeyUser, CreatedApiKey
 from management.errors import NotFoundError, Problem, TooManyRequestsError, UnauthorizedError, ValidationFailedError
@@ -133,7 +133,6 @@ def _refusal(actor: Actor, name: str) -> str | None:
 
 
 def _actor(row: Row, request_id: str, source_ip: str) -> Actor:
-    flags = ["inbound_webhooks_enabled"] if row["inbound_webhooks_enabled"] else []
     return Actor(
         tenant_id=row["tenant_id"],
         tenant_slug=row["tenant_slug"],
@@ -142,7 +141,7 @@ def _actor(row: Row, request_id: str, source_ip: str) -> Actor:
         name=row["name"],
         user_id=row["user_id"],
         permissions=_permissions(row),
-        entitlements=frozenset([*row["entitlements"], *flags]),
+        entitlements=entitlements_of(row),
         request_id=request_id,
         source_ip=source_ip,
     )

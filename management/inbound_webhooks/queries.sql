@@ -44,6 +44,8 @@ WHERE w.tenant_id = %(tenant_id)s
     AND (%(auth_type)s::text IS NULL OR w.auth_type = %(auth_type)s)
 
 -- name: find_webhooks
+-- The filters of count_webhooks once more: one statement for both cannot walk the index of names, and takes six times as
+-- long for a page of 10,000 webhooks.
 SELECT w.id
 FROM webhooks w
 WHERE w.tenant_id = %(tenant_id)s

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from infra.clock import rfc3339_of
 from infra.postgres import Row
-from management.access import Actor
+from management.access import Actor, entitlements_of
 from management.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from management.paging import Page, PageMeta, PageRequest
 from management.permissions import PERMISSIONS, expand
@@ -71,7 +71,6 @@ def own_session(actor: Actor) -> UUID:
 
 def session_actor(row: Row, *, request_id: str, source_ip: str) -> Actor:
     """The person whom a session's row stands for."""
-    flags = ["inbound_webhooks_enabled"] if row["inbound_webhooks_enabled"] else []
     return Actor(
         tenant_id=row["tenant_id"],
         tenant_slug=row["tenant_slug"],
@@ -80,7 +79,7 @@ def session_actor(row: Row, *, request_id: str, source_ip: str) -> Actor:
         name=row["username"],
         user_id=row["user_id"],
         permissions=_permissions(row),
-        entitlements=frozenset([*row["entitlements"], *flags]),
+        entitlements=entitlements_of(row),
         request_id=request_id,
         source_ip=source_ip,
         session_id=row["id"],

@@ -1,15 +1,20 @@
--- name: count_users
-SELECT count(*) AS total FROM users
-WHERE tenant_id = %(tenant_id)s
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (
-        position(lower(%(search)s) IN lower(email)) > 0 OR position(lower(%(search)s) IN lower(username)) > 0
-        OR position(lower(%(search)s) IN lower(full_name)) > 0
-    );
+-- name: page_users
+WITH matching AS (
+    SELECT id, created_at FROM users
+    WHERE tenant_id = %(tenant_id)s
+        AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
+        AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+        AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+        AND (
+            position(lower(%(search)s) IN lower(email)) > 0 OR position(lower(%(search)s) IN lower(username)) > 0
+            OR position(lower(%(search)s) IN lower(full_name)) > 0
+        )
+)
+SELECT
+    (SELECT count(*) FROM matching) AS total,
+    ARRAY(SELECT id FROM matching ORDER BY created_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s) AS ids;
 
--- name: list_users
+-- name: load_users
 SELECT
     u.id, u.email, u.username, u.full_name, u.time_zone, u.is_active, u.password_hash IS NOT NULL AS has_password,
     u.last_login_at, u.password_changed_at, u.created_at, u.updated_at,
@@ -25,36 +30,9 @@ SELECT
         JOIN roles r ON r.tenant_id = ur.tenant_id AND r.id = ur.role_id
         WHERE ur.tenant_id = u.tenant_id AND ur.user_id = u.id
     ) AS roles
-FROM users u
-WHERE u.tenant_id = %(tenant_id)s
-    AND (%(is_active)s::boolean IS NULL OR u.is_active = %(is_active)s)
-    AND (%(since)s::timestamptz IS NULL OR u.created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR u.created_at < %(until)s)
-    AND (
-        position(lower(%(search)s) IN lower(u.email)) > 0 OR position(lower(%(search)s) IN lower(u.username)) > 0
-        OR position(lower(%(search)s) IN lower(u.full_name)) > 0
-    )
-ORDER BY u.created_at DESC, u.id DESC
-LIMIT %(limit)s OFFSET %(offset)s;
-
--- name: get_user
-SELECT
-    u.id, u.email, u.username, u.full_name, u.time_zone, u.is_active, u.password_hash IS NOT NULL AS has_password,
-    u.last_login_at, u.password_changed_at, u.created_at, u.updated_at,
-    (
-        SELECT coalesce(
-            jsonb_agg(
-                jsonb_build_object('id', r.id, 'name', r.name, 'is_admin', r.is_admin, 'permissions', r.permissions)
-                ORDER BY lower(r.name)
-            ),
-            '[]'
-        )
-        FROM user_roles ur
-        JOIN roles r ON r.tenant_id = ur.tenant_id AND r.id = ur.role_id
-        WHERE ur.tenant_id = u.tenant_id AND ur.user_id = u.id
-    ) AS roles
-FROM users u
-WHERE u.tenant_id = %(tenant_id)s AND u.id = %(id)s;
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+JOIN users u ON u.tenant_id = %(tenant_id)s AND u.id = wanted.id
+ORDER BY wanted.place;
 
 -- name: find_roles
 SELECT id, is_admin, permissions FROM roles WHERE tenant_id = %(tenant_id)s AND id = ANY(%(role_ids)s);

@@ -51,9 +51,8 @@ class UserRepository:
             **page_parameters(wanted),
         }
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = _execute(connection, "count_users", parameters).fetchone()
-            rows = _execute(connection, "list_users", parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            found = _execute(connection, "page_users", parameters).fetchone()
+            return _load(connection, tenant_id, found["ids"]), found["total"]
 
     def get(self, tenant_id: UUID, user_id: UUID) -> Row:
         """One user with its roles. Raises NotFoundError."""
@@ -159,10 +158,16 @@ class UserRepository:
 
 
 def _read(connection: Connection, tenant_id: UUID, user_id: UUID) -> Row:
-    row: Row | None = _execute(connection, "get_user", {"tenant_id": tenant_id, "id": user_id}).fetchone()
-    if row is None:
+    rows = _load(connection, tenant_id, [user_id])
+    if not rows:
         raise NotFoundError(f"no user {user_id}")
-    return row
+    return rows[0]
+
+
+def _load(connection: Connection, tenant_id: UUID, user_ids: Sequence[UUID]) -> list[Row]:
+    """Those that are there, with their roles, in the order of the ids."""
+    rows: list[Row] = _execute(connection, "load_users", {"tenant_id": tenant_id, "ids": list(user_ids)}).fetchall()
+    return rows
 
 
 def _roles(connection: Connection, tenant_id: UUID, role_ids: Sequence[UUID]) -> list[Row]:
