@@ -14,7 +14,7 @@ from infra.requests.errors import FilterError, RecordRefusedError, SchemaError
 from infra.requests.filters import Filters, StoppedBy, compile_filters
 from infra.requests.mapping import FieldMapping
 from infra.requests.validation import BodyValidator, compile_validator
-from schemas.bodies import FORM
+from schemas.bodies import FORM, JSON_DEPTH_MAX, BodyError, parse_json
 from schemas.records import ErrorCode
 from schemas.webhooks import ActionHandler, EventValidation, WebhookConfig
 
@@ -118,13 +118,15 @@ class RequestPlan:
             text = as_json_text(request.body, is_form=_is_form(request.facts))
             bindings = request_bindings(self.config, request) if self._reads_bindings else None
             if self._screens:
-                body = _parsed(text)
+                body = _parsed(text.encode())
                 if self._filters is not None:
                     stopped_by = self._stopped_by(self._filters, body, bindings, request)
                     if stopped_by is not None:
                         return Evaluated(None, stopped_by, None, ())
                 if self._validator is not None:
                     warnings = self._warnings(self._validator, body)
+            else:
+                _check_nesting(request.body)
             if self._refusal is not None:
                 return Evaluated(None, None, self._refusal, warnings)
             return Evaluated(self._fields(text, bindings, request), None, None, warnings)
@@ -229,15 +231,25 @@ def _is_form(facts: bytes) -> bool:
     return isinstance(content_type, str) and content_type.lower().startswith(FORM)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(body: bytes) -> Any:
     try:
-        return loads_json(text)
-    except (ValueError, RecursionError) as error:
-        raise RecordRefusedError(ErrorCode.INVALID_JSON, "the body is not JSON") from error
+        return parse_json(body)
+    except BodyError as error:
+        raise RecordRefusedError(ErrorCode.INVALID_JSON, f"the body cannot be read: {error}") from error
+
+
+def _check_nesting(body: bytes) -> None:
+    """Refuse what the receiver refuses and an expression would read. What cannot be nested too deep is not parsed."""
+    if body.count(b"[") + body.count(b"{") > JSON_DEPTH_MAX:
+        _parsed(body)
 
 
 def loads_json(text: str) -> Any:
-    """A JSON value. The slower parser takes what the fast one refuses: big integers, lone surrogates."""
+    """What an expression gave, which is JSON of bounded length and no body.
+
+    The slower parser takes what the fast one refuses and jsonata-python writes: integers beyond 64 bits, of at most
+    the 4,300 digits that the interpreter reads, and lone surrogates.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
