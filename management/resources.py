@@ -1,6 +1,7 @@
 """Every resource of the API, put together over the stores."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -27,12 +28,15 @@ from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
 from management.inbound_webhooks.validation import SettingsRules
 from management.people import People
+from management.presets.endpoints import preset_routes
+from management.presets.service import PresetService
 from management.rate_limit import FailedKeys
 from management.rejections.endpoints import rejection_routes
 from management.rejections.repository import RejectionRepository
 from management.rejections.service import RejectionService
 from management.testing import Testing
 from management.webhooks import webhook_routes
+from schemas.presets import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     people = People(settings, pool)
     access = Access(authentication(api_keys, people.sessions, people.addresses))
     registry = load_actions()
-    rules = SettingsRules(registry, settings.processors, {})
+    presets: Mapping[str, Preset] = {}
+    rules = SettingsRules(registry, settings.processors, presets)
     testing = Testing(settings, pool, registry)
     event_types = EventTypeService(EventTypeRepository(pool))
     deliveries = DeliveryService(DeliveryRepository(clickhouse, pool))
@@ -58,6 +63,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         *people.routes(access),
         # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
         action_routes(ActionService(registry), access),
+        preset_routes(PresetService(presets), access),
         webhook_event_type_routes(event_types, access),
         *testing.routes(access),
         *webhook_routes(settings, pool, clickhouse, rules, access),
@@ -66,6 +72,6 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         delivery_routes(deliveries, access),
         webhook_delivery_routes(deliveries, access),
         event_type_routes(event_types, access),
-        rejection_routes(RejectionService(RejectionRepository(clickhouse)), access),
+        rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets), access),
     ]
     return Resources(routes, testing)

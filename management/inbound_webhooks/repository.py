@@ -22,9 +22,17 @@ _JSON_COLUMNS = (
 )
 
 
+def load_webhooks(
+    connection: Connection, tenant_id: UUID, webhook_ids: Sequence[UUID], *, with_sample: bool = False
+) -> list[StoredWebhook]:
+    """Those of the tenant that are there, in the order of `webhook_ids`."""
+    parameters = {"tenant_id": tenant_id, "ids": list(webhook_ids), "with_sample": with_sample}
+    return [from_row(row) for row in connection.execute(_QUERIES["load_webhooks"].encode(), parameters)]
+
+
 def load_webhook(connection: Connection, tenant_id: UUID, webhook_id: UUID) -> StoredWebhook:
     """The webhook with its sealed secrets and its sample. Raises NotFoundError, also for another tenant's."""
-    found = _load(connection, tenant_id, [webhook_id], with_sample=True)
+    found = load_webhooks(connection, tenant_id, [webhook_id], with_sample=True)
     if not found:
         raise NotFoundError(f"no webhook {webhook_id}")
     return found[0]
@@ -55,7 +63,7 @@ def list_webhooks(
     }
     count = connection.execute(_QUERIES["count_webhooks"].encode(), parameters).fetchone()
     ids = [row["id"] for row in connection.execute(_QUERIES["find_webhooks"].encode(), parameters)]
-    return _load(connection, tenant_id, ids, with_sample=False), 0 if count is None else count["total"]
+    return load_webhooks(connection, tenant_id, ids), 0 if count is None else count["total"]
 
 
 def insert_webhook(
@@ -127,14 +135,6 @@ def slug_taken(slug: str) -> ConflictError:
     """What a taken slug is answered with."""
     message = f"slug {slug} is taken"
     return ConflictError(message, details=[Problem("slug", message)])
-
-
-def _load(
-    connection: Connection, tenant_id: UUID, webhook_ids: Sequence[UUID], *, with_sample: bool
-) -> list[StoredWebhook]:
-    """Those that are there, in the order of `webhook_ids`."""
-    parameters = {"tenant_id": tenant_id, "ids": list(webhook_ids), "with_sample": with_sample}
-    return [from_row(row) for row in connection.execute(_QUERIES["load_webhooks"].encode(), parameters)]
 
 
 def _write(connection: Connection, query: str, parameters: Mapping[str, Any], slug: str) -> None:

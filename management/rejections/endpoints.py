@@ -1,6 +1,7 @@
-"""GET /rejections."""
+"""GET /rejections and /rejections/{rejection_id}."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
@@ -18,6 +19,11 @@ def rejection_routes(service: RejectionService, access: Access) -> APIRouter:
     @router.get("/rejections")
     def list_rejections(wanted: Annotated[RejectionFilter, Query()], actor: reader) -> Page[Rejection]:
         """Requests that were not accepted, newest first."""
-        return service.page(actor.tenant_id, wanted)
+        return service.page(actor, wanted)
+
+    @router.get("/rejections/{rejection_id}")
+    def get_rejection(rejection_id: UUID, actor: reader) -> Rejection:
+        """One of them."""
+        return service.get(actor, rejection_id)
 
     return router

@@ -19,3 +19,11 @@ WHERE tenant_id = {tenant_id:UUID}
     AND ({reason:String} = '' OR reason = {reason:String})
 ORDER BY rejected_at DESC, rejection_id DESC
 LIMIT {limit:UInt32} OFFSET {offset:UInt32};
+
+-- name: get_rejection
+SELECT
+    rejection_id, toUnixTimestamp64Micro(rejected_at) AS rejected_at_us, webhook_id, method, path, headers,
+    source_ip, user_agent, reason, rejections.count AS count
+FROM rejections FINAL
+WHERE tenant_id = {tenant_id:UUID} AND rejection_id = {rejection_id:UUID}
+LIMIT 1;

@@ -26,3 +26,9 @@ class RejectionRepository:
         }
         [count] = self._clickhouse.query(self._queries["count_rejections"], parameters)
         return self._clickhouse.query(self._queries["list_rejections"], parameters), int(count["total"])
+
+    def get(self, tenant_id: UUID, rejection_id: UUID) -> Row | None:
+        """One rejection."""
+        parameters = {"tenant_id": str(tenant_id), "rejection_id": str(rejection_id)}
+        rows = self._clickhouse.query(self._queries["get_rejection"], parameters)
+        return rows[0] if rows else None

@@ -15,7 +15,10 @@ class RejectionFilter(PageRequest):
 
 
 class Rejection(BaseModel):
-    """A request that was not accepted, without its body. `count` > 1: so many alike within one second."""
+    """A request that was not accepted, without its body. `count` > 1: so many alike within one second.
+
+    `explanation` says what `reason` means, for the webhook as it is configured now where the caller may read that.
+    """
 
     rejection_id: UUID
     rejected_at: str = Field(description="RFC 3339, UTC, milliseconds")
@@ -26,4 +29,5 @@ class Rejection(BaseModel):
     source_ip: str
     user_agent: str | None
     reason: str
+    explanation: str
     count: int

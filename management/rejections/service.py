@@ -1,32 +1,65 @@
 """Rejections of a tenant."""
 
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import orjson
 
 from infra.clickhouse import Row
 from infra.clock import rfc3339
+from infra.postgres import Pool, tenant_transaction
+from management.access import Actor
+from management.errors import NotFoundError
+from management.inbound_webhooks.repository import load_webhooks
+from management.inbound_webhooks.schemas import InboundWebhookSettings
 from management.paging import Page, PageMeta
 from management.rejections.repository import RejectionRepository
 from management.rejections.schemas import Rejection, RejectionFilter
+from management.rejections.words import explanation
+from schemas.presets import Preset
 
 _UNKNOWN = UUID(int=0)
+_READ_WEBHOOKS = "inbound_webhook:read"
+SettingsById = Mapping[UUID, InboundWebhookSettings]
 
 
 class RejectionService:
-    """Reads only; a tenant sees its own rejections."""
+    """Reads only; a tenant sees its own rejections. Raises as the stores do."""
 
-    def __init__(self, repository: RejectionRepository) -> None:
+    def __init__(self, repository: RejectionRepository, pool: Pool, presets: Mapping[str, Preset]) -> None:
         self._repository = repository
+        self._pool = pool
+        self._presets = presets
 
-    def page(self, tenant_id: UUID, wanted: RejectionFilter) -> Page[Rejection]:
+    def page(self, actor: Actor, wanted: RejectionFilter) -> Page[Rejection]:
         """A page, newest first."""
-        rows, total = self._repository.page(tenant_id, wanted)
+        rows, total = self._repository.page(actor.tenant_id, wanted)
         meta = PageMeta(page=wanted.page, per_page=wanted.per_page, total=total)
-        return Page(data=[_rejection(row) for row in rows], meta=meta)
+        return Page(data=self._shown(actor, rows), meta=meta)
+
+    def get(self, actor: Actor, rejection_id: UUID) -> Rejection:
+        """One rejection. Raises NotFoundError, also for another tenant's."""
+        row = self._repository.get(actor.tenant_id, rejection_id)
+        if row is None:
+            raise NotFoundError(f"no rejection {rejection_id}")
+        return self._shown(actor, [row])[0]
+
+    def _shown(self, actor: Actor, rows: Sequence[Row]) -> list[Rejection]:
+        settings = self._settings(actor, {row["webhook_id"] for row in rows} - {_UNKNOWN})
+        return [
+            _rejection(row, explanation(row["reason"], settings.get(row["webhook_id"]), self._presets)) for row in rows
+        ]
+
+    def _settings(self, actor: Actor, webhook_ids: set[UUID]) -> SettingsById:
+        """Of those that are there still, and that the caller may read."""
+        if not webhook_ids or not actor.may(_READ_WEBHOOKS):
+            return {}
+        with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            found = load_webhooks(connection, actor.tenant_id, sorted(webhook_ids))
+        return {webhook.id: webhook.settings for webhook in found}
 
 
-def _rejection(row: Row) -> Rejection:
+def _rejection(row: Row, words: str) -> Rejection:
     return Rejection(
         rejection_id=row["rejection_id"],
         rejected_at=rfc3339(row["rejected_at_us"]),
@@ -37,5 +70,6 @@ def _rejection(row: Row) -> Rejection:
         source_ip=row["source_ip"],
         user_agent=row["user_agent"],
         reason=row["reason"],
+        explanation=words,
         count=row["count"],
     )

@@ -72,6 +72,7 @@ def ids(management_base: ManagementBase) -> dict[str, str]:
         "role_id": str(role_id),
         "user_id": str(user_id),
         "tenant_id": str(management_base.tenant.id),
+        "preset_name": "github",
     }
 
 

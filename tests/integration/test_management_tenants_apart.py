@@ -13,10 +13,11 @@ import pytest
 
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
+from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
-from tests.support.analytics import delivery_ids, request_record
+from tests.support.analytics import delivery_ids, rejection_record, request_record
 from tests.support.management import ManagementBase
 from tests.support.operations import Operation, all_operations
 from tests.support.people import Browser, give_password, make_person, make_role, signed_in
@@ -25,7 +26,9 @@ from tests.support.webhooks import create_webhook
 
 Json = dict[str, Any]
 Call = Callable[..., httpx.Response]
-OF_ONE = [operation for operation in all_operations() if operation.parameters]
+#: Names of what the installation has, which is the same for every tenant.
+OF_EVERYONE = {"preset_name"}
+OF_ONE = [operation for operation in all_operations() if set(operation.parameters) - OF_EVERYONE]
 LISTS = [
     one for one in all_operations() if one.method == "GET" and not one.parameters and one.name != "get_current_session"
 ]
@@ -53,6 +56,14 @@ class Owned:
     """One of everything that an id can name, all of the first tenant; by the name that paths give it."""
 
     ids: Mapping[str, str]
+
+
+def _kept_rejection(base: ManagementBase, clickhouse: ClickHouse) -> str:
+    [rejection_id] = delivery_ids(1, now_us())
+    source = Source("apart", uuid.uuid4().hex, 1)
+    record = rejection_record(rejection_id, now_us(), tenant_id=str(base.tenant.id))
+    BatchWriter(clickhouse).write(build_rejections([record], source), source, 0, 1)
+    return rejection_id
 
 
 def _kept_delivery(base: ManagementBase, clickhouse: ClickHouse) -> str:
@@ -92,6 +103,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "session_id": session_id,
             "tenant_id": str(base.tenant.id),
             "delivery_id": _kept_delivery(base, clickhouse_engine),
+            "rejection_id": _kept_rejection(base, clickhouse_engine),
         }
     )
 

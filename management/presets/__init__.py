@@ -1,0 +1,1 @@
+"""Presets: the senders this installation knows, how each proves itself, and what to enter where."""
