@@ -56,7 +56,10 @@ def check_shape(model: type[Model], given: Any, prefix: str, problems: Problems)
     try:
         return model.model_validate_json(orjson.dumps(given), strict=True)
     except ValidationError as error:
-        for details in error.errors(include_url=False, include_input=False):
+        found = error.errors(include_url=False, include_input=False)
+        for details in found:
+            if details["type"] == "too_short" and any(_is_within(other["loc"], details["loc"]) for other in found):
+                continue  # entries that are wrong were not counted
             path = joined(prefix, *details["loc"])
             problems.add(path, f"{path.rpartition('.')[2] or 'the body'} {_words(details)}")
         return None
@@ -75,6 +78,10 @@ def check_numbers(given: Any) -> None:
         elif isinstance(value, int) and abs(value) > _INTEGER_MAX:
             problems.add(path, f"{path.rpartition('.')[2]} is beyond 64 bits")
     problems.raise_if_any()
+
+
+def _is_within(place: tuple[object, ...], outer: tuple[object, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def _words(details: ErrorDetails) -> str:
