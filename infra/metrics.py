@@ -25,6 +25,7 @@ PlatformCollector(registry=REGISTRY)
 
 ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+_OUTCOME_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0)
 _BATCH_RECORDS = (1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000)
 
 
@@ -56,8 +57,8 @@ def _histogram(name: str, description: str, buckets: tuple[float, ...], *labels:
     return Histogram(f"hookline_{name}", description, labels, registry=REGISTRY, buckets=buckets)
 
 
-# Ingress. outcome: accepted, handshake, unauthorized, body_too_large, invalid_json, rate_limited, unavailable,
-# method_not_allowed, headers_too_large, timed_out.
+# Ingress. outcome: accepted, handshake, unauthorized, address_limited, body_too_large, invalid_json, rate_limited,
+# unavailable, method_not_allowed, headers_too_large, timed_out, malformed.
 INGRESS_REQUESTS = _counter("ingress_requests", "Requests answered, by outcome.", "outcome")
 INGRESS_ANSWER_SECONDS = _histogram("ingress_answer_seconds", "From the first byte to the answer.", ANSWER_SECONDS)
 INGRESS_IN_FLIGHT_REQUESTS = _gauge("ingress_in_flight_requests", "Requests that wait for the broker.")
@@ -88,10 +89,16 @@ PROCESSORS_REBALANCES = _counter("processors_rebalances", "Assignments changed b
 ACTIONS = _counter("actions_applied", "Actions ended, by outcome.", "outcome")
 ACTIONS_BATCH_RECORDS = _histogram("actions_batch_records", "Actions per transaction.", _BATCH_RECORDS)
 ACTIONS_BATCH_SECONDS = _histogram("actions_batch_seconds", "From hand-out to committed.", _BATCH_SECONDS)
-ACTIONS_LAG_RECORDS = _gauge("actions_lag_records", "Actions not yet run.")
+ACTIONS_LAG_RECORDS = _gauge("actions_lag_records", "Actions not yet run, by topic.", "topic")
 ACTIONS_LAST_COMMIT = _gauge("actions_last_commit_timestamp_seconds", "When an offset was last committed.")
 ACTIONS_RETRIES = _counter("actions_retries", "Batches tried again, by reason.", "reason")
 ACTIONS_REBALANCES = _counter("actions_rebalances", "Assignments changed by the consumer group.")
+
+# From the receipt of a request to its outcome, in the role that records the outcome. priority: low, normal, high,
+# critical. Tests and replays do not count.
+OUTCOME_SECONDS = _histogram("outcome_seconds", "From the receipt to the outcome.", _OUTCOME_SECONDS, "priority")
+SLA_BREACHES = _counter("sla_breaches", "Outcomes later than the target of their priority.", "priority")
+SLA_TARGET_SECONDS = _gauge("sla_target_seconds", "Seconds to the outcome that are aimed at.", "priority")
 
 # Analytics. consumer: requests, outcomes, rejections. table: deliveries, rejections, undecodable_records.
 ANALYTICS_ROWS = _counter("analytics_rows", "Rows inserted, by table.", "table")

@@ -61,7 +61,10 @@ class IngressSettings(_Section):
 
     While the broker is away at most `probe_requests_max` requests wait for it; the others are answered 503 at once.
     Rejections are written down up to `rejections_per_second_max` per reason, address and webhook, then counted.
-    `trusted_proxies` (CIDR, separated by commas): whose `X-Forwarded-For` is believed.
+    `trusted_proxies` (CIDR, separated by commas): whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    A refusal is written no earlier than `refusal_pace_milliseconds` after its request was whole.
+    `failed_proofs_per_minute` is per source address and also the burst; 0: no bound.
+    `public_base_url`: scheme and host of the URLs that senders sign; unset: what the request says.
     """
 
     host: str = "127.0.0.1"
@@ -77,6 +80,9 @@ class IngressSettings(_Section):
     probe_requests_max: int = Field(default=64, ge=1)
     rejections_per_second_max: int = Field(default=5, ge=1)
     rejection_keys_max: int = Field(default=1_000, ge=1)
+    refusal_pace_milliseconds: int = Field(default=10, ge=0, le=1_000)
+    failed_proofs_per_minute: int = Field(default=120, ge=0)
+    public_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+$")
     key_timeout_milliseconds: int = Field(default=50, ge=1, le=5_000)
     linger_milliseconds: float = Field(default=2.0, ge=0, le=100)
     shutdown_timeout_seconds: float = Field(default=10.0, gt=0)
@@ -84,7 +90,7 @@ class IngressSettings(_Section):
 
 
 class ProcessorSettings(_Section):
-    """The batch host's bounds and the mapping limits."""
+    """The batch host's bounds and the mapping limits. `batches_in_flight_max` is per lane."""
 
     group_id: str = "hookline-processors"
     batch_records_max: int = Field(default=1_000, ge=1, le=10_000)
@@ -103,9 +109,14 @@ class ProcessorSettings(_Section):
 
 
 class ActionSettings(_Section):
-    """The action sink's bounds."""
+    """The action sink's bounds. `lane` binds this process to the actions of one lane; some other must read the rest.
+
+    While both lanes have actions, one ordinary batch follows `expedited_batches_in_row_max` expedited ones.
+    """
 
     group_id: str = "hookline-actions"
+    lane: str = Field(default="all", pattern="^(all|expedited|ordinary)$")
+    expedited_batches_in_row_max: int = Field(default=4, ge=1, le=100)
     batch_records_max: int = Field(default=500, ge=1, le=10_000)
     batch_wait_milliseconds: int = Field(default=20, ge=0)
     attempts_max: int = Field(default=3, ge=1)
@@ -123,6 +134,15 @@ class AnalyticsSettings(_Section):
     session_timeout_seconds: float = Field(default=10.0, ge=6, le=300)
     retry_wait_seconds_max: float = Field(default=5.0, gt=0)
     stall_seconds_max: float = Field(default=60.0, gt=0)
+
+
+class SlaSettings(_Section):
+    """How soon a request should have its outcome, in seconds from its receipt, by the priority of its webhook."""
+
+    low_seconds: float = Field(default=300.0, gt=0)
+    normal_seconds: float = Field(default=60.0, gt=0)
+    high_seconds: float = Field(default=10.0, gt=0)
+    critical_seconds: float = Field(default=5.0, gt=0)
 
 
 class ManagementSettings(_Section):
@@ -164,7 +184,10 @@ class HealthSettings(_Section):
 
 
 class Settings(BaseSettings):
-    """Everything a role needs. `master_key` is 32 bytes in base64url; `master_key_file` holds the same text."""
+    """Everything a role needs. `master_key` is 32 bytes in base64url; `master_key_file` holds the same text.
+
+    `presets_folder` holds the operator's own senders, one YAML file each.
+    """
 
     model_config = SettingsConfigDict(env_prefix="HOOKLINE_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
@@ -173,6 +196,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     master_key: SecretStr | None = None
     master_key_file: Path | None = None
+    presets_folder: Path | None = None
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
@@ -180,5 +204,6 @@ class Settings(BaseSettings):
     processors: ProcessorSettings = Field(default_factory=ProcessorSettings)
     actions: ActionSettings = Field(default_factory=ActionSettings)
     analytics: AnalyticsSettings = Field(default_factory=AnalyticsSettings)
+    sla: SlaSettings = Field(default_factory=SlaSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)

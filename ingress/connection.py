@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: reads heads and bodies within their bounds, one request at a time, and writes answers."""
 
 import asyncio
+import time
 from typing import Protocol as Seam
 from typing import cast
 
@@ -10,6 +11,7 @@ from ingress.acks import Pending
 from ingress.core import answers, http1
 from ingress.core.answers import Answer
 from ingress.core.http1 import BadRequestError, ChunkedBody, Head
+from ingress.pace import Pace, Refused
 from ingress.receiver import INBOUND, Exchange, Receiver
 
 _END = b"\r\n\r\n"
@@ -37,6 +39,7 @@ class Service:
         self.idle_seconds = bounds.idle_timeout_seconds
         self.connections_max = bounds.connections_max
         self.loop = asyncio.get_running_loop()
+        self.pace = Pace(bounds.refusal_pace_milliseconds)
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
@@ -69,6 +72,7 @@ class Connection(asyncio.Protocol):
         "_closing",
         "_discarded_bytes",
         "_exchange",
+        "_half_closed",
         "_in_head",
         "_keep_alive",
         "_parts",
@@ -79,6 +83,7 @@ class Connection(asyncio.Protocol):
         "_service",
         "_side_head",
         "_transport",
+        "_whole_at_ns",
         "deadline",
     )
 
@@ -88,8 +93,9 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._buffer = b""
         self._peer = ""
-        self._in_head = self._closing = self._paused_reading = self._paused_writing = False
+        self._in_head = self._closing = self._paused_reading = self._paused_writing = self._half_closed = False
         self._discarded_bytes = 0
+        self._whole_at_ns = 0
         self._forget_request()
 
     def _forget_request(self) -> None:
@@ -130,8 +136,8 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """A sender may close its half and wait for the answer; without a whole request there is none to wait for."""
-        self._keep_alive = False
+        """A sender may close its half and wait for its answers; without a whole request there is none to wait for."""
+        self._half_closed = True
         return self._pending
 
     def pause_writing(self) -> None:
@@ -182,11 +188,19 @@ class Connection(asyncio.Protocol):
         self._write(self._service.receiver.reject(exchange, "unavailable", "unavailable", answer))
         self._advance()
 
+    def refused(self, answer: Answer) -> None:
+        """The time has come to say no."""
+        if self._closing:
+            return
+        self._write(answer)
+        self._advance()
+
     def _advance(self) -> None:
         """Go as far as the buffered bytes allow."""
         try:
             going = True
             while going and self._buffer and not (self._pending or self._closing or self._paused_writing):
+                self._whole_at_ns = time.monotonic_ns()  # before any work on what may be the last of a request
                 begins = self._exchange is None and self._side_head is None
                 going = self._read_head() if begins else self._read_body()
         except BadRequestError:
@@ -194,6 +208,9 @@ class Connection(asyncio.Protocol):
         if self._paused_reading and len(self._buffer) <= _PIPELINED_BYTES_MAX and not self._closing:
             self._paused_reading = False
             self._transport.resume_reading()
+        if self._half_closed and not (self._pending or self._closing or self._paused_writing):
+            self._closing = True  # what is left in the buffer will never be whole
+            self._transport.close()
 
     def _read_head(self) -> bool:
         """Begin a request. False when more bytes are needed first."""
@@ -271,24 +288,28 @@ class Connection(asyncio.Protocol):
         if exchange is not None:
             decision = self._service.receiver.receive(exchange, body, self)
             if isinstance(decision, Pending):
-                self._pending = True
-                self.deadline = _FOREVER
+                self._wait()
+            elif isinstance(decision, Refused) and self._service.pace.milliseconds:
+                self._wait()
+                self._service.pace.hold(self, decision.answer, self._whole_at_ns)
             else:
-                self._write(decision)
+                self._write(decision.answer if isinstance(decision, Refused) else decision)
             return
         assert self._side_head is not None  # noqa: S101 - one of the two is set while a body is read
-        self._pending = True
-        self.deadline = _FOREVER
+        self._wait()
         task = self._service.loop.create_task(self._answer_aside(self._side_head, body))
         self._service.tasks.add(task)
         task.add_done_callback(self._service.tasks.discard)
+
+    def _wait(self) -> None:
+        """The answer comes later; nothing else is read until then."""
+        self._pending = True
+        self.deadline = _FOREVER
 
     async def _answer_aside(self, head: Head, body: bytes) -> None:
         line, rest = await self._service.side.answer(head, body)
         if self._closing:
             return
-        if head.method == "HEAD":
-            rest = rest[: rest.index(_END) + len(_END)]
         self._write((line, rest))
         self._advance()
 
@@ -305,7 +326,11 @@ class Connection(asyncio.Protocol):
         """Send an answer; then the next request, or the end of the connection."""
         line, rest = answer
         service, transport = self._service, self._transport
-        if self._keep_alive and not linger and not service.stopping:
+        head = self._side_head if self._exchange is None else self._exchange.head
+        if head is not None and head.method == "HEAD":
+            rest = rest[: rest.index(_END) + len(_END)]
+        is_last = self._half_closed and not self._buffer
+        if self._keep_alive and not (is_last or linger or service.stopping):
             transport.write(b"%s%s%s" % (line, service.date, rest))
             self._forget_request()
             return

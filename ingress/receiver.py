@@ -15,9 +15,11 @@ from infra.proofs.verify import verify_nobody
 from infra.requests.keys import KeyOf
 from ingress.acks import AckBridge, Answerable, Pending
 from ingress.core import answers
+from ingress.core.addresses import FailedProofs
 from ingress.core.answers import Answer
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
+from ingress.pace import Refused
 from ingress.prepared import Prepared, PreparedWebhooks
 from ingress.rejections import Rejected, RejectionLog
 from ingress.tally import Tally
@@ -62,12 +64,14 @@ class Receiver:
         trace: Trace,
         *,
         trusted_proxies: Sequence[Network],
+        failed_proofs_per_minute: int,
     ) -> None:
         self.webhooks = webhooks
         self.bridge = bridge
         self.rejections = rejections
         self.tally = tally
         self.trace = trace
+        self.failed_proofs = FailedProofs(failed_proofs_per_minute)
         self._trusted_proxies = trusted_proxies
         self._random = RandomDigits(RANDOM_DIGITS + _ID_DIGITS)
 
@@ -113,26 +117,49 @@ class Receiver:
     def answered(self, outcome: str, received_at_us: int) -> None:
         self.tally.answered(outcome, (now_us() - received_at_us) / 1e6)
 
-    def receive(self, exchange: Exchange, body: bytes, waiter: Answerable) -> Answer | Pending:
-        """Take a whole request. An Answer at once, or a Pending that will be acknowledged to `waiter`."""
+    def receive(self, exchange: Exchange, body: bytes, waiter: Answerable) -> Answer | Refused | Pending:
+        """Take a whole request. An Answer at once, or a Pending that will be acknowledged to `waiter`.
+
+        A Refused is for whoever has proved nothing and must not learn why.
+        """
         head, prepared, at_us = exchange.head, exchange.prepared, exchange.received_at_us
         if not self.webhooks.ready:
             # A known sender would be told that its proof is wrong, and many never try again after that.
             return self.reject(exchange, "unavailable", "starting", answers.UNAVAILABLE)
+        wait_seconds = self.failed_proofs.wait_seconds(exchange.source_ip, at_us)
+        if wait_seconds and not self._was_proven(exchange):
+            return self._hold_back(exchange, wait_seconds, "address_limited")
         signed = SignedRequest(head.method, head.path, head.query, head.headers, body, exchange.source_ip)
         verify = prepared.verify if prepared is not None and prepared.is_active else verify_nobody
         reason = verify(signed, at_us)
-        if prepared is None or not prepared.is_active:
-            unknown = "unknown_webhook" if prepared is None else "disabled_webhook"
-            return self.reject(exchange, "unauthorized", unknown, answers.UNAUTHORIZED)
-        if reason is not None:
-            return self.reject(exchange, "unauthorized", reason, answers.UNAUTHORIZED)
+        if prepared is None:
+            return self._refuse(exchange, wait_seconds, "unknown_webhook")
+        if reason is not None or not prepared.is_active:
+            return self._refuse(exchange, wait_seconds, reason if reason and prepared.is_active else "disabled_webhook")
+        self.failed_proofs.succeeded(exchange.source_ip, prepared.webhook_id, at_us)
         if head.method in _HANDSHAKE_METHODS:
-            return self.reject(exchange, "unauthorized", "no_handshake_rule", answers.UNAUTHORIZED)
+            return Refused(self.reject(exchange, "unauthorized", "no_handshake_rule", answers.UNAUTHORIZED))
         if not prepared.bucket.take(at_us):
             answer = answers.rate_limited(*prepared.bucket.refusal())
             return self.reject(exchange, "rate_limited", "rate_limited", answer)
         return self._produce(exchange, prepared, body, waiter)
+
+    def _was_proven(self, exchange: Exchange) -> bool:
+        """Whether an address that is held back may try here all the same."""
+        prepared = exchange.prepared
+        if prepared is None or not prepared.is_active:
+            return False
+        return self.failed_proofs.is_proven(exchange.source_ip, prepared.webhook_id, exchange.received_at_us)
+
+    def _refuse(self, exchange: Exchange, wait_seconds: int, reason: str) -> Refused:
+        """Nothing was proved. Where the address is held back the answer is the one that unknown webhooks give then."""
+        if wait_seconds:
+            return self._hold_back(exchange, wait_seconds, reason)
+        self.failed_proofs.failed(exchange.source_ip, exchange.received_at_us)
+        return Refused(self.reject(exchange, "unauthorized", reason, answers.UNAUTHORIZED))
+
+    def _hold_back(self, exchange: Exchange, wait_seconds: int, reason: str) -> Refused:
+        return Refused(self.reject(exchange, "address_limited", reason, answers.address_limited(wait_seconds)))
 
     def _produce(self, exchange: Exchange, prepared: Prepared, body: bytes, waiter: Answerable) -> Answer | Pending:
         head, at_us = exchange.head, exchange.received_at_us

@@ -6,7 +6,9 @@ from infra import metrics
 
 OUTCOMES = (
     "accepted",
+    "handshake",
     "unauthorized",
+    "address_limited",
     "body_too_large",
     "invalid_json",
     "rate_limited",

@@ -66,6 +66,7 @@ class Worker:
             self._tally,
             choose_trace(),
             trusted_proxies=parse_networks(bounds.trusted_proxies),
+            failed_proofs_per_minute=bounds.failed_proofs_per_minute,
         )
         self.service = Service(receiver, AsgiBridge(build_probes(self._parts, self._render_metrics)), bounds)
 
@@ -90,6 +91,7 @@ class Worker:
         self.service.stop()
         self._rejections.end_second()
         left = await self.bridge.close(self._settings.ingress.shutdown_timeout_seconds)
+        await self.service.pace.drain()
         self._table.stop()
         self._publish()
         _log.info("ingress.stopped", worker=self._name, unacknowledged=left, connections=len(self.service.connections))

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 REASONS: Mapping[int, str] = {
     200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "No Content",
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
@@ -19,6 +22,7 @@ RETRY_AFTER_SECONDS = 5
 _JSON = b"content-type: application/json\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = b"connection: close\r\n"
+_WITHOUT_CONTENT = frozenset({204, 205})
 
 
 def build(status: int, body: bytes = b"", headers: bytes = b"") -> tuple[bytes, bytes]:
@@ -57,6 +61,21 @@ def unavailable(delivery_id: bytes) -> Answer:
     """Not acknowledged in time; the id names the attempt, which may or may not have been written."""
     line, rest = UNAVAILABLE
     return line, b"x-delivery-id: %s\r\n%s" % (delivery_id, rest)
+
+
+def handshake(status: int, content_type: str, body: bytes) -> Answer:
+    """What a handshake rule answers. The browser is told to take the type as it is."""
+    line = f"HTTP/1.1 {status} {REASONS.get(status, 'OK')}\r\n".encode()
+    headers = b"x-content-type-options: nosniff\r\n"
+    if status in _WITHOUT_CONTENT:
+        return line, b"%s%s\r\n" % (headers, b"" if status == 204 else b"content-length: 0\r\n")
+    kind = b"content-type: %s\r\n" % content_type.encode("latin-1") if body else b""
+    return line, b"%s%scontent-length: %d\r\n\r\n%s" % (headers, kind, len(body), body)
+
+
+def address_limited(retry_after_seconds: int) -> Answer:
+    """Too many proofs have failed from the source address."""
+    return build(429, b'{"error":"rate_limited"}', b"retry-after: %d\r\n" % retry_after_seconds)
 
 
 def rate_limited(limit: int, retry_after_seconds: int, reset_seconds: int) -> Answer:

@@ -139,9 +139,12 @@ class RunningIngress:
 
 @contextmanager
 def running_ingress(bootstrap: str, *, await_ready: bool = True, **ingress: Any) -> Iterator[RunningIngress]:
-    """A receiver with these settings of the section `ingress`, ready; killed at the end if it still runs."""
+    """A receiver with these settings of the section `ingress`, ready; killed at the end if it still runs.
+
+    Tests fail proofs on purpose, all from one address: unless a test says otherwise it is not held back for that.
+    """
     port = pick_free(1)[0]
-    chosen = {"port": port, **ingress}
+    chosen = {"port": port, "failed_proofs_per_minute": 0, **ingress}
     environment = {f"HOOKLINE_INGRESS__{name.upper()}": str(value) for name, value in chosen.items()}
     environment |= {"HOOKLINE_KAFKA__BOOTSTRAP": bootstrap, "HOOKLINE_MASTER_KEY": MASTER_KEY}
     with tempfile.TemporaryDirectory(prefix="hookline-ingress-test-") as folder:
