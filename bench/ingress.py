@@ -94,7 +94,13 @@ def _run_floor(settings: Settings, floor: type[Receiver]) -> None:
         worker = Worker(settings)
         real = worker.service.receiver
         worker.service.receiver = floor(
-            real.webhooks, real.bridge, real.rejections, real.tally, real.trace, trusted_proxies=()
+            real.webhooks,
+            real.bridge,
+            real.rejections,
+            real.tally,
+            real.trace,
+            trusted_proxies=(),
+            failed_proofs_per_minute=0,
         )
         await worker.serve(bind(settings.ingress.host, settings.ingress.port, shared=False))
 

@@ -33,28 +33,27 @@ class _Waiting(NamedTuple):
 
 
 class Pace:
-    """One per worker, on the loop's thread. A connection waits for one answer at a time, so as many wait at most."""
+    """One per worker, on the loop's thread. A connection waits for one answer at a time, and an answer for one pace."""
 
     def __init__(self, milliseconds: int) -> None:
         self.milliseconds = milliseconds
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._is_timed = False
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def hold(self, held: Held, answer: Answer, whole_at_ns: int) -> None:
         """Call `held.refused(answer)` when the time has come. `whole_at_ns` is of `time.monotonic_ns`."""
         due = -(-whole_at_ns // _NANOSECONDS_OF_A_MILLISECOND) + self.milliseconds
         self._waiting.append(_Waiting(due, held, answer))
+        self._empty.clear()
         if not self._is_timed:
             self._set_timer()
 
     async def drain(self) -> None:
         """Until every refusal that is held has been let go."""
-        while self._waiting:
-            await asyncio.sleep(self.milliseconds / 1_000)
+        await self._empty.wait()
 
     def _set_timer(self) -> None:
         # The loop's own clock stands still while it works, and its timers start now: only the difference is right.
@@ -73,3 +72,5 @@ class Pace:
             self._is_timed = False
             if waiting:
                 self._set_timer()
+            else:
+                self._empty.set()
