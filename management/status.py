@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from infra.clock import rfc3339
 from infra.errors import KafkaUnavailableError
-from infra.groups import ConsumerGroup, consumer_groups, member_count
+from infra.groups import ConsumerGroup, consumer_groups, group_readers
 from infra.kafka import admin_client
 from infra.lag import LagReader
 from infra.role import PartHealth, Role
@@ -67,15 +67,17 @@ def _group(admin: AdminClient, group: ConsumerGroup, reader: LagReader) -> dict[
     shown: dict[str, Any] = {"role": group.role, "group_id": group.group_id, "members": None, "lag_records": None}
     try:
         lag = reader.by_topic(timeout_seconds=_ANSWER_SECONDS_MAX)
-        members = member_count(admin, group.group_id, timeout_seconds=_ANSWER_SECONDS_MAX)
+        readers = group_readers(admin, group.group_id, group.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
     except KafkaUnavailableError as error:
         return {**shown, "ready": False, "reasons": [f"Kafka: {error}"], "lag_by_topic": {}}
-    reasons = [] if members else ["no member: the role runs nowhere, or it has not joined yet"]
+    reasons = [] if readers.members else ["no member: the role runs nowhere, or it has not joined yet"]
+    if readers.members:
+        reasons += [f"{topic}: no member reads it" for topic in readers.unread or ()]
     return {
         **shown,
         "ready": not reasons,
         "reasons": reasons,
-        "members": members,
+        "members": readers.members,
         "lag_records": sum(lag.values()),
         "lag_by_topic": lag,
     }

@@ -12,7 +12,7 @@ from management.inbound_webhooks.rules.problems import Problems, check_numbers
 from management.inbound_webhooks.rules.proof import SCHEMES
 from management.inbound_webhooks.schemas import READ_ONLY, InboundWebhookSettings, Json
 from management.inbound_webhooks.secret_forms import same_scheme, secret_form
-from schemas.presets import Preset
+from schemas.presets import Preset, TokenProof
 
 #: What a PUT has to say; the rest stays as it is where it is left out.
 REQUIRED = ("name", "slug", "handler_config")
@@ -35,7 +35,10 @@ class Document(NamedTuple):
 
 
 def of_creation(body: Json, presets: Presets, problems: Problems) -> Document:
-    """A new webhook; what it does not say of its dedupe key, its preset does. Raises ValidationFailedError."""
+    """A new webhook; what it does not say of its dedupe key and of redaction, its preset does.
+
+    Raises ValidationFailedError.
+    """
     for name in sorted(READ_ONLY & body.keys()):
         problems.add(name, f"{name} cannot be set")
     members = _settable(body, problems)
@@ -45,9 +48,7 @@ def of_creation(body: Json, presets: Presets, problems: Problems) -> Document:
         members[inner] = _typed(config, members[outer])
     if "handler_config" not in body:
         problems.add("handler_config", "handler_config is required")
-    if "idempotency_source" not in body:
-        members["idempotency_source"] = _source_of_preset(members, presets)
-    return _without_secret(members, presets)
+    return _without_secret({**_of_preset(members, presets), **members}, presets)
 
 
 def of_replacement(body: Json, settings: InboundWebhookSettings, presets: Presets, problems: Problems) -> Document:
@@ -160,10 +161,16 @@ def _without_secret(members: Json, presets: Presets) -> Document:
     return Document({**members, "auth_config": auth_config}, config.get(form.member))
 
 
-def _source_of_preset(members: Json, presets: Presets) -> Json | None:
-    """What names an event of the sender, where the proof is by a preset."""
+def _of_preset(members: Json, presets: Presets) -> Json:
+    """What a new webhook takes from its preset: what names an event, and that a secret in the body is masked."""
     config = members["auth_config"]
     name = config.get("preset") if members["auth_type"] == "preset" and isinstance(config, dict) else None
     preset = presets.get(name) if isinstance(name, str) else None
-    source = None if preset is None else preset.idempotency_source
-    return None if source is None else source.model_dump(mode="json")
+    if preset is None:
+        return {}
+    taken: Json = {}
+    if preset.idempotency_source is not None:
+        taken["idempotency_source"] = preset.idempotency_source.model_dump(mode="json")
+    if isinstance(preset.proof, TokenProof) and preset.proof.place == "body" and preset.proof.name is not None:
+        taken["redact_paths"] = [preset.proof.name]
+    return taken

@@ -12,33 +12,38 @@ from schemas.presets import Preset
 from schemas.webhooks import SECRET_LENGTH_MAX, SECRET_LENGTH_MIN
 
 SECRET_BYTES = 32
-WHSEC_PREFIX = "whsec_"
+_WHSEC_PREFIX = "whsec_"
 _MEMBERS = {"hmac_sha256": "secret", "bearer": "token", "basic": "password", "api_key": "key", "path_token": "token"}
 #: Names that secrets go by, whatever the scheme.
 SECRET_NAMES = frozenset(_MEMBERS.values())
 
 
 class SecretForm(NamedTuple):
-    """`member` of `auth_config`; `generated` None: the sender gives it out, and `source` says where it shows it."""
+    """`member` of `auth_config`; `generated` None: the sender gives it out. `pattern` holds the whole of it, and
+    `description` says what it is and where the sender shows it."""
 
     member: str
     generated: Literal["token", "whsec"] | None = "token"
     length_min: int = SECRET_LENGTH_MIN
     length_max: int = SECRET_LENGTH_MAX
-    source: str = ""
+    pattern: str | None = None
+    description: str = ""
 
     def generate(self) -> str:
         """32 random bytes as text, in the form that the scheme has."""
         if self.generated == "whsec":
-            return WHSEC_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+            return _WHSEC_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
         return secrets.token_urlsafe(SECRET_BYTES)
+
+
+_STANDARD_FORM = SecretForm("secret", "whsec", pattern=r"whsec_[A-Za-z0-9+/]+={0,2}", description="whsec_ and base64")
 
 
 def secret_form(auth_type: str | None, config: Any, presets: Mapping[str, Preset]) -> SecretForm | None:
     """The secret of a scheme with this `auth_config`; None where it has none: a public key, or no such preset."""
     members = config if isinstance(config, dict) else {}
     if auth_type == "standard_webhooks":
-        return None if members.get("public_key") is not None else SecretForm("secret", "whsec")
+        return None if members.get("public_key") is not None else _STANDARD_FORM
     if auth_type == "preset":
         name = members.get("preset")
         return _preset_form(presets.get(name) if isinstance(name, str) else None)
@@ -57,5 +62,7 @@ def _preset_form(preset: Preset | None) -> SecretForm | None:
     if preset is None or preset.secret_field is None:
         return None
     field = preset.fields[preset.secret_field]
-    source = f"{preset.title} gives it out ({field.title}). {field.description}".strip()
-    return SecretForm(preset.secret_field, field.generated, field.length_min, field.length_max, source)
+    description = f"{preset.title}, {field.title}. {field.description}".strip()
+    return SecretForm(
+        preset.secret_field, field.generated, field.length_min, field.length_max, field.pattern, description
+    )

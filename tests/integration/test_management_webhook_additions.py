@@ -58,7 +58,7 @@ def test_what_get_shows_put_takes_unchanged_and_makes_no_version(management_base
 def test_they_are_changed_taken_away_and_restored(management_base: ManagementBase) -> None:
     created = create_webhook(management_base, "additions-changed", **ADDITIONS)
     path = f"{WEBHOOKS}/{created['id']}"
-    change = {"enrichment": {"severity": None, "site": "device.site"}, "redact_paths": [], "handshake": None}
+    change: Json = {"enrichment": {"severity": None, "site": "device.site"}, "redact_paths": [], "handshake": None}
     changed = management_base.call("PATCH", path, json=change).json()
     assert changed["enrichment"] == {"a.b": "device.site", "site": "device.site"}
     assert (changed["redact_paths"], changed["handshake"]) == ([], None)

@@ -11,7 +11,7 @@ from infra.proofs.requests import Secret
 from infra.proofs.verify import build_verifier
 from management.inbound_webhooks.rules.preset_fields import check_preset_fields
 from management.inbound_webhooks.rules.problems import Problems, check_shape, joined
-from management.inbound_webhooks.secret_forms import WHSEC_PREFIX, SecretForm
+from management.inbound_webhooks.secret_forms import SecretForm
 from schemas.presets import Preset
 from schemas.webhooks import (
     PLACEHOLDER_PATTERN,
@@ -42,7 +42,6 @@ _PATH = "auth_config"
 _BRACED = re.compile(r"\{[^{}]*\}")
 _PLACEHOLDER = re.compile(PLACEHOLDER_PATTERN)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_WHSEC = re.compile(r"whsec_[A-Za-z0-9+/]+={0,2}")
 _AUTH: TypeAdapter[AuthConfig] = TypeAdapter(AuthConfig)
 #: Where the words of a shape say too little.
 _SAID_OTHERWISE = {
@@ -93,8 +92,8 @@ def check_secret(path: str, form: SecretForm, secret: Any, problems: Problems) -
         problems.add(path, f"{member} must have {form.length_min} to {form.length_max:,} characters")
     elif _CONTROL.search(secret) or secret != secret.strip():
         problems.add(path, f"{member} must not have control characters, nor blanks at its ends")
-    elif form.generated == "whsec" and _WHSEC.fullmatch(secret) is None:
-        problems.add(path, f"{member} must be {WHSEC_PREFIX} and base64")
+    elif form.pattern is not None and re.fullmatch(form.pattern, secret) is None:
+        problems.add(path, f"{member} has a form that is not allowed: {form.description}")
     else:
         return secret
     return None
@@ -102,7 +101,7 @@ def check_secret(path: str, form: SecretForm, secret: Any, problems: Problems) -
 
 def missing_secret(path: str, form: SecretForm) -> str:
     """What is said where a secret is needed that only the sender can tell."""
-    return f"{path.rpartition('.')[2]} is required: {form.source}"
+    return f"{path.rpartition('.')[2]} is required, since the sender gives it out: {form.description}"
 
 
 def can_be_used(
