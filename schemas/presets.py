@@ -15,8 +15,9 @@ PRESET_NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 FIELD_NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 #: Members of `auth_config` that are not the preset's.
 RESERVED_FIELDS = frozenset({"type", "preset", "ip_cidrs", "secrets"})
-#: What `signed` may hold beside fixed text. `{form}`: names and values of a form's fields, sorted by name, joined
-#: without anything between; empty where the body is no form. `{url}`: the whole URL as the sender knows it.
+#: What `signed` may hold beside fixed text. `{form}`: names and values of a form's fields, sorted by name and then by
+#: value, equal pairs once, joined without anything between; empty where the body is no form. `{url}`: the whole URL as
+#: the sender knows it.
 SIGNED_PLACEHOLDER_PATTERN = (
     r"\{(body|timestamp|id|method|path|query|url|form|body_sha256_hex|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)\}"
 )
@@ -29,7 +30,7 @@ class _Frozen(BaseModel):
 class PresetField(_Frozen):
     """A member of `auth_config` that belongs to the preset. `generated`: Hookline makes one where it is left out.
 
-    A secret is never shown and has its own bounds of length; `pattern` holds the whole of any other field.
+    A secret is never shown and has its own bounds of length; `pattern` holds the whole of a value.
     """
 
     title: str
