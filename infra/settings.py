@@ -111,12 +111,12 @@ class ProcessorSettings(_Section):
 class ActionSettings(_Section):
     """The action sink's bounds. `lane` binds this process to the actions of one lane; some other must read the rest.
 
-    While both lanes have actions, one ordinary batch follows `expedited_batches_in_row_max` expedited ones.
+    While both lanes have actions, one ordinary batch follows `consecutive_expedited_batches_max` expedited ones.
     """
 
     group_id: str = "hookline-actions"
     lane: str = Field(default="all", pattern="^(all|expedited|ordinary)$")
-    expedited_batches_in_row_max: int = Field(default=4, ge=1, le=100)
+    consecutive_expedited_batches_max: int = Field(default=4, ge=1, le=100)
     batch_records_max: int = Field(default=500, ge=1, le=10_000)
     batch_wait_milliseconds: int = Field(default=20, ge=0)
     attempts_max: int = Field(default=3, ge=1)
@@ -154,6 +154,7 @@ class ManagementSettings(_Section):
     less is for tests. Sign-ins are counted as docs/adr/0008 says.
     A test of a webhook waits `test_wait_seconds` for its outcome.
     `receiver_base_url` is where senders reach the receiver from outside; receiver URLs begin with it.
+    Of one tenant's API keys those count that are not revoked and have not expired.
     """
 
     host: str = "127.0.0.1"
@@ -174,6 +175,8 @@ class ManagementSettings(_Section):
     password_hashes_in_flight_max: int = Field(default=2, ge=1, le=16)
     password_waiting_hashes_max: int = Field(default=8, ge=1, le=32)
     test_wait_seconds: float = Field(default=10.0, gt=0, le=60)
+    webhooks_per_tenant_max: int = Field(default=20_000, ge=1)
+    api_keys_per_tenant_max: int = Field(default=1_000, ge=1)
 
 
 class HealthSettings(_Section):

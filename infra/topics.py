@@ -29,6 +29,7 @@ REMEMBERED = "webhooks.key.remembered.v1"
 RECORDED = "webhooks.delivery.recorded.v1"
 REQUEST_DEAD_LETTERS = "webhooks.request.received.v1.dlq"
 ACTIONS = "actions.action.requested.v1"
+EXPEDITED_ACTIONS = "actions.action.expedited.v1"
 ACTION_DEAD_LETTERS = "actions.action.requested.v1.dlq"
 CONFIGURATION = "configuration.webhook.changed.v1"
 
@@ -84,6 +85,11 @@ class TopicDifference:
 def request_topic(priority: int) -> str:
     """Where the requests of a webhook with this priority go."""
     return EXPEDITED if priority >= _EXPEDITED_FROM_PRIORITY else RECEIVED
+
+
+def action_topic(priority: int) -> str:
+    """Where the actions of a webhook with this priority go."""
+    return EXPEDITED_ACTIONS if priority >= _EXPEDITED_FROM_PRIORITY else ACTIONS
 
 
 def load_topics(path: Path = TOPICS_FILE) -> Mapping[str, TopicDeclaration]:

@@ -17,10 +17,12 @@ from infra.health import HealthServer
 from infra.kafka import admin_client
 from infra.secretbox import load_secret_box
 from infra.settings import Settings
+from infra.sla import OutcomeMeter
 from infra.topics import EXPEDITED, RECEIVED, RELEASED, REMEMBERED, topic_incarnations, topic_partitions
 from infra.webhooks import WebhookTable
 from processors.host.application import BatchApplication, create_application
 from processors.host.host import EXIT_AFTER_FAULT, BatchHost, Handler
+from processors.host.lane import ORDINARY_UNDECIDED_MAX, URGENT_UNDECIDED_MAX
 from processors.host.lease import Batch
 from processors.host.publisher import Publisher
 from processors.host.restore import Changelog
@@ -49,7 +51,8 @@ def create_pipeline(settings: Settings, webhooks: WebhookTable, admin: AdminClie
         topic: Lane(number, incarnations[topic], short_incarnation(incarnations[topic]))
         for topic, number in LANES.items()
     }
-    return RequestPipeline(settings.processors, Plans(webhooks, load_actions(), settings.processors), lanes)
+    plans = Plans(webhooks, load_actions(), settings.processors)
+    return RequestPipeline(settings.processors, plans, lanes, OutcomeMeter(settings.sla))
 
 
 def run(settings: Settings, create_handler: HandlerFactory = create_pipeline) -> None:
@@ -112,7 +115,7 @@ def build_application(
         },
     )
     app.topics.add(app.topic(*LANES, key_serializer="raw", value_serializer="raw"))
-    channel = app.channel(maxsize=settings.processors.batches_in_flight_max)
+    channel = app.channel(maxsize=URGENT_UNDECIDED_MAX + ORDINARY_UNDECIDED_MAX)
     host = app.host
 
     @app.agent(channel, name="process-requests")  # type: ignore[untyped-decorator]

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -14,18 +13,20 @@ from infra.errors import HooklineError
 from infra.log import get_logger
 from infra.requests.checks import PATH_PREFIX, StoppedBy, join_path
 from infra.requests.errors import RecordRefusedError
-from infra.requests.plan import PlannedRequest, RecordPlace, RequestPlan
+from infra.requests.plan import RequestPlan
 from infra.settings import ProcessorSettings
-from infra.topics import ACTIONS, RECORDED, RELEASED, REQUEST_DEAD_LETTERS
+from infra.sla import OutcomeMeter
+from infra.topics import RECORDED, RELEASED, REQUEST_DEAD_LETTERS, action_topic
 from processors.core.dedupe import Entry, Verdict, decide, decode_entry, ends_at_us
+from processors.core.duplicates import duplicate_outcome
 from processors.core.outputs import RecordOrigin, action_request, delivery_record, forwarded_headers, hops_of
 from processors.host.lease import Batch
 from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites
+from processors.messages import action_key, dedupe_key, planned_request
 from processors.plans import Plans
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders, HeaderError
-from schemas.keys import entity_key, request_key
 from schemas.records import DeadLetter, DispatchStatus, ErrorCode, KeyReleased, Origin
 
 #: How long a batch waits for the configuration version its requests were accepted under.
@@ -55,8 +56,11 @@ class _Context(NamedTuple):
 class RequestPipeline:
     """The handler of the batch host."""
 
-    def __init__(self, settings: ProcessorSettings, plans: Plans, lanes: Mapping[str, Lane]) -> None:
+    def __init__(
+        self, settings: ProcessorSettings, plans: Plans, lanes: Mapping[str, Lane], meter: OutcomeMeter
+    ) -> None:
         self._settings = settings
+        self._meter = meter
         self._plans = plans
         self._lanes = lanes
         self._newest_us: dict[int, int] = {}
@@ -121,7 +125,8 @@ class RequestPipeline:
             failure = {"code": "INTERNAL", "message": "the webhook no longer exists", "path": None}
             self._record(context, headers, DispatchStatus.FAILED, error=failure)
             return
-        key = _dedupe_key(headers)
+        request = planned_request(message, headers)
+        key = dedupe_key(headers)
         verdict = Verdict.NEW
         if key is not None:
             stored = context.batch.table.get(key)
@@ -129,9 +134,12 @@ class RequestPipeline:
                 first = decode_entry(stored)
                 verdict = decide(first, _entry(context, message, headers, plan))
                 if verdict is Verdict.DUPLICATE:
-                    self._record(context, headers, DispatchStatus.DUPLICATE, duplicate_of=first.delivery_id)
+                    outcome = duplicate_outcome(plan.config, request, first)
+                    self._record(
+                        context, headers, DispatchStatus.DUPLICATE, duplicate_of=first.delivery_id, outcome=outcome
+                    )
                     return
-        fields, stopped_by, refusal, warnings = plan.evaluate(_planned(message, headers))
+        fields, stopped_by, refusal, warnings = plan.evaluate(request)
         if fields is None:
             self._end(context, headers, stopped_by, refusal, warnings)
             return
@@ -174,8 +182,6 @@ class RequestPipeline:
     ) -> None:
         handler = plan.handler
         assert handler is not None  # noqa: S101  # plans without one carry a refusal
-        external_id = fields.get("external_id") or headers.delivery_id
-        namespace = str(handler.options.get("external_ids_of") or headers.webhook_id)
         origin = RecordOrigin(*context.batch.partition, message.offset(), context.lane.incarnation)
         value = action_request(
             plan.config,
@@ -188,21 +194,25 @@ class RequestPipeline:
             warnings=warnings,
         )
         context.outputs.send(
-            ACTIONS,
-            key=entity_key(headers.tenant_id, namespace, external_id),
+            action_topic(plan.config.priority),
+            key=action_key(plan, handler, headers, fields=fields, record_key=message.key()),
             value=value,
             headers=forwarded_headers(headers),
         )
         self._count("dispatched")
 
     def _record(self, context: _Context, headers: DeliveryHeaders, status: DispatchStatus, **facts: Any) -> None:
+        at_us = now_us()
         context.outputs.send(
             RECORDED,
             key=headers.delivery_id.encode(),
-            value=delivery_record(headers, status, now_us(), **facts),
+            value=delivery_record(headers, status, at_us, **facts),
             headers=forwarded_headers(headers),
         )
         self._count(status.value)
+        plan = context.plans[headers.tenant_id, headers.webhook_id]
+        if plan is not None and not headers.is_test and headers.replay is None:
+            self._meter.measure(plan.config.priority, headers.received_at_us, at_us)
 
     def _release(self, message: Any, table: PartitionTable, writes: TableWrites) -> None:
         """Forget a key whose action failed for good, unless a newer request holds it by now."""
@@ -266,26 +276,6 @@ def _entry(context: _Context, message: Any, headers: DeliveryHeaders, plan: Requ
         context.lane.short,
         headers.delivery_id,
     )
-
-
-def _dedupe_key(headers: DeliveryHeaders) -> bytes | None:
-    """The key to look up and to remember. A test must never swallow a real event, nor be swallowed by one."""
-    if headers.dedupe_key is None or headers.is_test:
-        return None
-    if headers.replay is not None and headers.replay.mode == "redrive":
-        return None
-    return request_key(headers.tenant_id, headers.webhook_id, headers.dedupe_key)
-
-
-def _planned(message: Any, headers: DeliveryHeaders) -> PlannedRequest:
-    place = partial(_place, message)
-    return PlannedRequest(
-        message.value() or b"", headers.request, headers.delivery_id, headers.received_at_us, headers.dedupe_key, place
-    )
-
-
-def _place(message: Any) -> RecordPlace:
-    return RecordPlace(message.topic(), message.partition(), message.offset(), message.timestamp()[1])
 
 
 def _ended(value: bytes, horizon_us: int) -> bool:

@@ -18,8 +18,15 @@ def request_key(tenant_id: str, webhook_id: str, source_key: str) -> bytes:
     return blake2b(_scope(tenant_id, webhook_id) + _prefixed(part), digest_size=KEY_BYTES).digest()
 
 
+def replay_key(tenant_id: str, webhook_id: str, dedupe_key: str, replay_id: str) -> bytes:
+    """Key of the dedupe entry of a request that one replay runs again, whatever had run before."""
+    part = dedupe_key.encode("utf-8", "surrogatepass")
+    whole = _scope(tenant_id, webhook_id) + _prefixed(part) + _prefixed(replay_id.encode())
+    return blake2b(whole, digest_size=KEY_BYTES).digest()
+
+
 def entity_key(tenant_id: str, namespace_id: str, external_id: str) -> bytes:
-    """Key of an action record: one external id of one namespace keeps its order."""
+    """Key of an action record without an ordering key: one external id of one namespace keeps its order."""
     return request_key(tenant_id, namespace_id, external_id)
 
 

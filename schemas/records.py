@@ -97,7 +97,7 @@ class ActionRequest(Record):
     replay_id: str | None = None
     is_test: bool = False
     hops: int = 0
-    priority: int = 1
+    priority: int = Field(default=1, ge=0, le=3)
     warnings: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] = Field(default_factory=dict)
 

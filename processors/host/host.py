@@ -94,7 +94,7 @@ class BatchHost:
             return
         if self._housekeeping is None:
             self._housekeeping = self._watched(self._keep_house(), "housekeeping.failed")
-        lease.start(self._watched(lease.hand_out_forever(self._put), "lease.failed"))
+        lease.start(self._put, lambda work: self._watched(work, "lease.failed"))
         _log.info("lease.started", generation=lease.generation, partitions=len(lease.tables))
 
     def revoke(self) -> None:
@@ -122,7 +122,8 @@ class BatchHost:
         """
         lease = batch.lease
         if not lease.live:
-            lease.release_slot()
+            batch.lane.decided()
+            batch.lane.finished()
             return
         started = time.perf_counter()
         outputs, writes = Outputs(), batch.table.begin()
@@ -131,6 +132,7 @@ class BatchHost:
             self._queue_changelog(batch.table, writes, outputs)
         except Exception as error:  # noqa: BLE001  # the one way out of an agent: see above
             self.end_process("batch.failed", error)
+        batch.lane.decided()
         number = batch.partition.number
         completion = self._complete(batch, outputs, writes, lease.tails.get(number))
         lease.tails[number] = self._watched(completion, "batch.not_completed")
@@ -153,8 +155,14 @@ class BatchHost:
     def _open(self, lease: Lease, partitions: Sequence[Partition], numbers: Sequence[int]) -> None:
         assert self._changelog is not None  # noqa: S101
         tables = {number: self._changelog.table(number) for number in numbers}
-        reader = LaneReader(self._settings.kafka, self._settings.processors, partitions, self._urgent_topics)
-        lease.open(reader, tables)
+        settings = self._settings
+        urgent = [partition for partition in partitions if partition.topic in self._urgent_topics]
+        ordinary = [partition for partition in partitions if partition.topic not in self._urgent_topics]
+        readers = [
+            LaneReader(settings.kafka, settings.processors, urgent, urgent=True),
+            LaneReader(settings.kafka, settings.processors, ordinary, urgent=False),
+        ]
+        lease.open(readers, tables)
 
     def _queue_changelog(self, table: PartitionTable, writes: TableWrites, outputs: Outputs) -> None:
         for key, value in writes.changes.items():
@@ -168,7 +176,7 @@ class BatchHost:
         await self._settle(lease, batch.table, (outputs, writes), previous)
         if not lease.abandoned:
             lease.finish(batch)
-        lease.release_slot()
+        batch.lane.finished()
 
     async def _settle(
         self,

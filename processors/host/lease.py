@@ -7,16 +7,20 @@ one generation fetched, buffered or half finished can leak into another.
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from infra.settings import ProcessorSettings
+from processors.host.lane import Lane
 from processors.host.progress import Partition, Progress
 from processors.host.reader import Fetched, LaneReader
 from processors.host.table import PartitionTable
 from processors.host.trace import TraceLog
+
+HandOutTask = asyncio.Task[None]
+HandingOut = Coroutine[Any, Any, None]
 
 
 @dataclass(slots=True)
@@ -28,6 +32,7 @@ class Batch:
     messages: list[Any]
     end: int
     table: PartitionTable
+    lane: Lane
 
 
 class Lease:
@@ -45,10 +50,10 @@ class Lease:
         self.tails: dict[int, asyncio.Task[None]] = {}
         self._settings = settings
         self._trace = trace
-        self._slots = asyncio.Semaphore(settings.batches_in_flight_max)
+        self._in_flight_max = settings.batches_in_flight_max
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"lease-{generation}")
-        self._reader: LaneReader | None = None
-        self._loop_task: asyncio.Task[None] | None = None
+        self._lanes: tuple[Lane, ...] = ()
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def live(self) -> bool:
@@ -59,27 +64,27 @@ class Lease:
         """Run `work` on the lease's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def open(self, reader: LaneReader, tables: dict[int, PartitionTable]) -> None:
-        """Take the positions the reader found."""
-        self._reader = reader
+    def open(self, readers: Sequence[LaneReader], tables: dict[int, PartitionTable]) -> None:
+        """Take the positions the readers found."""
+        self._lanes = tuple(Lane(reader, in_flight_max=self._in_flight_max) for reader in readers)
         self.tables = tables
-        self.progress = Progress(reader.positions)
-        for partition, position in reader.positions.items():
+        positions = {partition: position for reader in readers for partition, position in reader.positions.items()}
+        self.progress = Progress(positions)
+        for partition, position in positions.items():
             self._trace.event(
                 "start", generation=self.generation, topic=partition.topic, partition=partition.number, offset=position
             )
 
-    def start(self, hand_out_task: "asyncio.Task[None]") -> None:
-        """Note the task that hands out, so that `cancel` ends it."""
-        self._loop_task = hand_out_task
+    def start(self, put: Callable[[Batch], Awaitable[None]], watched: Callable[[HandingOut], HandOutTask]) -> None:
+        """Hand out batches of every lane through `put` until the lease ends; `watched` makes the tasks."""
+        self._tasks = [watched(self._hand_out_forever(lane, put)) for lane in self._lanes]
 
     def reader_lag(self) -> dict[Partition, int]:
         """Records not yet processed, by partition, as far as fetches have seen."""
-        if self._reader is None or not self.live:
+        if not self.live:
             return {}
-        return {
-            partition: max(0, end - self.progress.position(partition)) for partition, end in self._reader.lag().items()
-        }
+        ends = {partition: end for lane in self._lanes for partition, end in lane.reader.lag().items()}
+        return {partition: max(0, end - self.progress.position(partition)) for partition, end in ends.items()}
 
     def finish(self, batch: Batch) -> None:
         """A batch is processed, acknowledged and in the table."""
@@ -93,15 +98,11 @@ class Lease:
             end=batch.end,
         )
 
-    def release_slot(self) -> None:
-        """A batch is finished or dropped; another may be handed out."""
-        self._slots.release()
-
     def cancel(self) -> None:
         """End the lease: nothing is handed out from here on. Safe to call from anywhere, any number of times."""
         self.cancelled.set()
-        if self._loop_task is not None:
-            self._loop_task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Wait for the batches that agents have begun; false when some did not finish in time."""
@@ -112,23 +113,21 @@ class Lease:
         return not unfinished
 
     def abandon(self) -> None:
-        """The lease is over. Stops the reader in the background; its thread ends by itself."""
+        """The lease is over. Stops the readers in the background; their threads end by themselves."""
         self.abandoned = True
-        if self._reader is not None:
-            self._executor.submit(self._reader.close)
+        for lane in self._lanes:
+            lane.close()
         self._executor.shutdown(wait=False)
 
-    async def hand_out_forever(self, put: Callable[[Batch], Awaitable[None]]) -> None:
-        """Hand out batches through `put` until the lease ends."""
-        assert self._reader is not None  # noqa: S101  # opened before started
+    async def _hand_out_forever(self, lane: Lane, put: Callable[[Batch], Awaitable[None]]) -> None:
         while self.live:
-            for fetched in await self.run_blocking(self._reader.read):
-                await self._slots.acquire()
+            for fetched in await lane.read():
+                await lane.take_slot()
                 if self.cancelled.is_set():
                     return
-                await put(self._to_batch(fetched))
+                await put(self._to_batch(lane, fetched))
 
-    def _to_batch(self, fetched: Fetched) -> Batch:
+    def _to_batch(self, lane: Lane, fetched: Fetched) -> Batch:
         first, end = fetched.messages[0].offset(), fetched.messages[-1].offset() + 1
         gap = self.progress.hand_out(fetched.partition, first, end)
         self._trace.event(
@@ -140,4 +139,5 @@ class Lease:
             end=end,
             gap=gap,
         )
-        return Batch(self, fetched.partition, fetched.messages, end, self.tables[fetched.partition.number])
+        table = self.tables[fetched.partition.number]
+        return Batch(self, fetched.partition, fetched.messages, end, table, lane)

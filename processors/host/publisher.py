@@ -59,6 +59,8 @@ class Publisher:
             {
                 **producer_properties(settings, client_id, ack_timeout_seconds=ack_timeout_seconds),
                 "linger.ms": 5,
+                # After a message that is lost no later one of its partition may be written: order would be broken.
+                "enable.gapless.guarantee": True,
                 "delivery.report.only.error": True,
                 "on_delivery": self._on_failure,
             }

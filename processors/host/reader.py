@@ -1,7 +1,7 @@
-"""Reads the partitions of one lease from the offsets the group has committed. Blocking: runs on a thread.
+"""Reads the partitions of one lane of one lease from the offsets the group has committed. Blocking: runs on a thread.
 
-Two consumers: the urgent lanes (expedited requests, released keys) are always asked first, so that a backlog of
-ordinary requests in the local queue never stands before them.
+A consumer per lane, because what one has fetched stands in one queue: a backlog of ordinary requests in it would
+stand before expedited ones.
 """
 
 from collections.abc import Sequence
@@ -37,56 +37,48 @@ class LaneReader:
     """Fetches batches; `positions` are where it starts, by partition."""
 
     def __init__(
-        self,
-        kafka: KafkaSettings,
-        settings: ProcessorSettings,
-        partitions: Sequence[Partition],
-        urgent_topics: frozenset[str],
+        self, kafka: KafkaSettings, settings: ProcessorSettings, partitions: Sequence[Partition], *, urgent: bool
     ) -> None:
-        self._settings = settings
-        self._consumers: list[Consumer] = []
-        properties = {
-            **consumer_properties(kafka, "hookline-processors-reader", settings.group_id),
-            "queued.max.messages.kbytes": 32_768,
-            "queued.min.messages": 20_000,
-        }
-        lanes = (
-            [partition for partition in partitions if partition.topic in urgent_topics],
-            [partition for partition in partitions if partition.topic not in urgent_topics],
-        )
+        self.urgent = urgent
         self.positions: dict[Partition, int] = {}
-        for lane, fetching in zip(lanes, (_FETCH_AT_ONCE, _FETCH_TOGETHER), strict=True):
-            consumer = Consumer(properties | fetching)
-            self._consumers.append(consumer)
-            self._assign(consumer, lane)
+        self._settings = settings
+        self._consumer = Consumer(
+            {
+                **consumer_properties(kafka, "hookline-processors-reader", settings.group_id),
+                "queued.max.messages.kbytes": 32_768,
+                "queued.min.messages": 20_000,
+                **(_FETCH_AT_ONCE if urgent else _FETCH_TOGETHER),
+            }
+        )
+        self._assign(partitions)
 
     def read(self) -> list[Fetched]:
-        """The next records, urgent ones first; empty when there are none for a moment."""
-        for consumer, wait_seconds in zip(self._consumers, (0.0, _IDLE_SECONDS), strict=True):
-            messages = consumer.consume(self._settings.batch_records_max, wait_seconds)
-            if messages:
-                return self._group(messages)
-        return []
+        """The next records; empty when there are none for a moment."""
+        if not self.urgent:
+            return self._group(self._consumer.consume(self._settings.batch_records_max, _IDLE_SECONDS))
+        first = self._consumer.poll(_IDLE_SECONDS)  # `consume` would wait for more than the first
+        if first is None:
+            return []
+        return self._group([first, *self._consumer.consume(self._settings.batch_records_max - 1, 0)])
 
     def lag(self) -> dict[Partition, int]:
         """End of each partition as the last fetch saw it; a partition never fetched is absent."""
         ends: dict[Partition, int] = {}
-        for consumer in self._consumers:
-            for tp in consumer.assignment():
-                _, high = consumer.get_watermark_offsets(tp, cached=True)
-                if high >= 0:
-                    ends[Partition(tp.topic, tp.partition)] = high
+        for tp in self._consumer.assignment():
+            _, high = self._consumer.get_watermark_offsets(tp, cached=True)
+            if high >= 0:
+                ends[Partition(tp.topic, tp.partition)] = high
         return ends
 
     def close(self) -> None:
         """Stop fetching."""
-        for consumer in self._consumers:
-            consumer.close()
+        self._consumer.close()
 
-    def _assign(self, consumer: Consumer, lane: Sequence[Partition]) -> None:
-        if not lane:
+    def _assign(self, partitions: Sequence[Partition]) -> None:
+        if not partitions:
             return
-        tps = [TopicPartition(partition.topic, partition.number) for partition in lane]
+        consumer = self._consumer
+        tps = [TopicPartition(partition.topic, partition.number) for partition in partitions]
         try:
             committed = consumer.committed(tps, timeout=_BROKER_TIMEOUT_SECONDS)
             for tp in committed:

@@ -1,7 +1,7 @@
 """A record of actions.action.requested.v1 as the command to run, parsed once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -28,7 +28,8 @@ RawHeaders = Sequence[tuple[str, bytes | None]] | None
 class PendingCommand:
     """One action to run. `refusal`: it fails without being run (unknown action, bad option, field problem).
 
-    `ordering` is equal for commands that must keep their order: those of one external id, or of one delivery.
+    Commands that share a part of `ordering` must keep their order: one external id of a namespace (else one delivery),
+    and one key of their records, which is that of the request where its webhook has an ordering key.
     """
 
     request: ActionRequest
@@ -39,7 +40,7 @@ class PendingCommand:
     replay_id: UUID | None
     command_id: UUID
     received_at: datetime
-    ordering: tuple[str, str]
+    ordering: tuple[Hashable, ...]
     definition: ActionDefinition | None
     values: Mapping[str, Any]
     options: Mapping[str, str]
@@ -53,8 +54,10 @@ def moment(at_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at_us)
 
 
-def parse_command(value: bytes | None, headers: RawHeaders, registry: ActionRegistry) -> PendingCommand:
-    """The command of a record. Raises MalformedRecordError."""
+def parse_command(
+    value: bytes | None, headers: RawHeaders, registry: ActionRegistry, *, key: bytes | None = None
+) -> PendingCommand:
+    """The command of a record with this value and key. Raises MalformedRecordError."""
     try:
         request = ActionRequest.model_validate_json(value or b"")
     except ValidationError as error:
@@ -76,7 +79,7 @@ def parse_command(value: bytes | None, headers: RawHeaders, registry: ActionRegi
         replay_id=None if request.replay_id is None else _uuid("replay_id", request.replay_id),
         command_id=command_id(request.delivery_id, request.replay_id or "", request.action),
         received_at=_received_at(request.received_at),
-        ordering=(namespace, values.get("external_id") or request.delivery_id),
+        ordering=((namespace, values.get("external_id") or request.delivery_id), *(() if key is None else (key,))),
         definition=None if action is None else action.definition,
         values=values,
         options=options,

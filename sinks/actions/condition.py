@@ -8,15 +8,24 @@ HEARTBEAT_AGE_SECONDS_MAX = 30.0
 
 @dataclass(slots=True)
 class Condition:
-    """`obstacles` say per dependency what it waits for. Times: `heartbeat_at` monotonic seconds, commits in µs."""
+    """`obstacles` say per dependency what it waits for. Times: `heartbeat_at` monotonic seconds, commits in µs.
 
+    `lanes` are read here; partitions and records behind them are counted by lane (None: not known yet).
+    """
+
+    lanes: tuple[str, ...]
     heartbeat_at: float = 0.0
-    has_joined: bool = False
-    partitions: int = 0
-    lag_records: int | None = None
+    joined: set[str] = field(default_factory=set)
+    partitions: dict[str, int] = field(default_factory=dict)
+    lag_records: dict[str, int | None] = field(default_factory=dict)
     last_commit_at_us: int | None = None
     _obstacles: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def total_lag_records(self) -> int | None:
+        """Records behind the positions of every lane; None while one is not known."""
+        lags = [self.lag_records.get(lane) for lane in self.lanes]
+        return None if None in lags else sum(lag for lag in lags if lag is not None)
 
     def blocked(self, dependency: str, reason: str) -> bool:
         """Note that work waits for `dependency`; True when it did not before."""
@@ -40,7 +49,7 @@ class Condition:
         """Why the sink is not ready at `now` (monotonic seconds); empty when it is."""
         with self._lock:
             reasons = [f"{dependency}: {reason}" for dependency, reason in sorted(self._obstacles.items())]
-        if not self.has_joined:
+        if not self.joined.issuperset(self.lanes):
             reasons.append("kafka: the consumer group has not been joined yet")
         if now - self.heartbeat_at > HEARTBEAT_AGE_SECONDS_MAX:
             reasons.append(f"the loop has not turned for {now - self.heartbeat_at:.0f} s")

@@ -4,7 +4,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, RECORDED, RELEASED
+from infra.topics import ACTION_DEAD_LETTERS, RECORDED, RELEASED
 from schemas.encoding import record_bytes
 from schemas.headers import DEAD_LETTER, TRACEPARENT
 from schemas.records import DispatchStatus, ErrorCode
@@ -67,7 +67,7 @@ def dead_letter_message(message: Message, reason: str, *, incarnation: str, fail
         "code": ErrorCode.INTERNAL,
         "message": reason,
         "origin": {
-            "topic": ACTIONS,
+            "topic": message.topic(),
             "partition": message.partition(),
             "offset": message.offset(),
             "incarnation": incarnation,

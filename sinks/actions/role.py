@@ -11,6 +11,7 @@ from infra.role import PartHealth
 from infra.settings import Settings
 from sinks.actions.condition import Condition
 from sinks.actions.consumer import ActionConsumer
+from sinks.actions.lane import lanes_of
 
 _RESTART_SECONDS = 2.0
 _log = get_logger(__name__)
@@ -24,7 +25,7 @@ class ActionsRole:
     def __init__(self, settings: Settings, registry: ActionRegistry | None = None) -> None:
         self._settings = settings
         self._registry = load_actions() if registry is None else registry
-        self._condition = Condition()
+        self._condition = Condition(tuple(lanes_of(settings)))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="actions", daemon=True)
 
@@ -46,9 +47,13 @@ class ActionsRole:
             self.name,
             ready=not reasons,
             reasons=reasons,
-            lag_records=condition.lag_records,
+            lag_records=condition.total_lag_records(),
             last_commit_at_us=condition.last_commit_at_us,
-            details={"partitions": condition.partitions, "actions": len(self._registry)},
+            details={
+                "lane": self._settings.actions.lane,
+                **{f"{lane}_partitions": condition.partitions.get(lane, 0) for lane in condition.lanes},
+                "actions": len(self._registry),
+            },
         )
 
     def _run(self) -> None:

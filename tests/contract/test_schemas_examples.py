@@ -119,7 +119,7 @@ def test_the_key_is_the_one_its_topic_declares(path: Path) -> None:
         assert len(key) == KEY_BYTES
     elif topic == topics.RECORDED:
         assert key == records.DeliveryRecord.model_validate_json(value or b"").delivery_id.encode()
-    elif topic in {topics.ACTIONS, topics.ACTION_DEAD_LETTERS}:
+    elif topic in {topics.ACTIONS, topics.EXPEDITED_ACTIONS, topics.ACTION_DEAD_LETTERS}:
         request = ActionRequest.model_validate_json(value or b"")
         external_id = request.fields.get("external_id") or request.delivery_id
         assert key == entity_key(request.tenant_id, request.webhook_id, external_id)

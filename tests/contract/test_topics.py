@@ -24,7 +24,7 @@ RAW_SCHEMA = "bytes"
 #: Models that are JSON of a header or members of another model, not a topic's value.
 INSIDE_OTHERS = {"Record", "DeliveryError", "RequestFacts", "Origin", "DeadLetter", "SealedSecret", "HmacAuth"}
 INSIDE_OTHERS |= {"HmacScheme", "BearerScheme", "BasicScheme", "ApiKeyScheme", "PathTokenScheme", "IpAllowlistScheme"}
-INSIDE_OTHERS |= {"NoScheme"}
+INSIDE_OTHERS |= {"NoScheme", "StandardWebhooksScheme", "PresetScheme", "StandardWebhooksAuth", "PresetAuth"}
 INSIDE_OTHERS |= {"BearerAuth", "BasicAuth", "ApiKeyAuth", "PathTokenAuth", "IpAllowlistAuth", "NoAuth"}
 INSIDE_OTHERS |= {"IdempotencySource", "ActionHandler", "WorkflowHandler", "EventValidation"}
 RAW_RETENTION_SECONDS_MIN = 7 * 86_400

@@ -21,10 +21,11 @@ from hookline.embedded.kafka import KafkaBroker, start_kafka
 from hookline.embedded.postgres import PostgresServer, start_postgres
 from infra.actions.core.coercion import compile_coercer
 from infra.actions.registry import ActionRegistry, RegisteredAction
+from infra.groups import group_readers
 from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
 from infra.migrations import migrate
 from infra.settings import Settings
-from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, RECORDED, RELEASED, apply_topics
+from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, EXPEDITED_ACTIONS, RECORDED, RELEASED, apply_topics
 from schemas.headers import DEAD_LETTER
 from schemas.records import DeadLetter, DeliveryRecord, KeyReleased
 from sinks.actions.role import ActionsRole
@@ -47,13 +48,13 @@ class Stage:
     consumer: Consumer
     seen: list[Message] = field(default_factory=list)
 
-    def send(self, *requests: Mapping[str, Any] | bytes) -> None:
+    def send(self, *requests: Mapping[str, Any] | bytes, topic: str = ACTIONS) -> None:
         """Produce action records, keyed by delivery."""
         outbox = Outbox(self.producer)
         for request in requests:
             value = request if isinstance(request, bytes) else orjson.dumps(request)
             key = b"raw" if isinstance(request, bytes) else request["delivery_id"].encode()
-            outbox.send(ACTIONS, key=key, value=value, headers=TRACE_HEADERS)
+            outbox.send(topic, key=key, value=value, headers=TRACE_HEADERS)
         outbox.wait(WAIT_SECONDS)
 
     def produced(self, topic: str, at_least: int) -> list[Message]:
@@ -97,9 +98,10 @@ class Stage:
             consumer.close()
 
     @contextmanager
-    def role(self, registry: ActionRegistry | None = None) -> Iterator[ActionsRole]:
+    def role(self, registry: ActionRegistry | None = None, lane: str = "all") -> Iterator[ActionsRole]:
         """A running role."""
-        role = ActionsRole(self.settings, registry or builtin_registry())
+        actions = self.settings.actions.model_copy(update={"lane": lane})
+        role = ActionsRole(self.settings.model_copy(update={"actions": actions}), registry or builtin_registry())
         role.start()
         try:
             yield role
@@ -143,7 +145,7 @@ def leaders_answer(settings: Settings) -> bool:
 
 def end_offsets(consumer: Consumer) -> dict[str, list[TopicPartition]]:
     """The end of every partition that the sink reads or writes."""
-    return ends_of(consumer, (*OUTPUTS, ACTIONS))
+    return ends_of(consumer, (*OUTPUTS, ACTIONS, EXPEDITED_ACTIONS))
 
 
 @contextmanager
@@ -155,7 +157,9 @@ def open_stage(bootstrap: str, dsn: str) -> Iterator[Stage]:
     consumer = Consumer(consumer_properties(settings.kafka, "test", f"test-{uuid4().hex}"))
     starts = end_offsets(consumer)
     group = Consumer(consumer_properties(settings.kafka, "test", settings.actions.group_id))
-    group.commit(offsets=starts[ACTIONS], asynchronous=False)  # earlier tests' records are not this one's
+    group.commit(
+        offsets=[*starts[ACTIONS], *starts[EXPEDITED_ACTIONS]], asynchronous=False
+    )  # earlier tests' records are not this one's
     group.close()
     consumer.assign([partition for topic in OUTPUTS for partition in starts[topic]])
     producer = PolledProducer(settings.kafka, client_id="test", ack_timeout_seconds=WAIT_SECONDS)
@@ -300,14 +304,79 @@ def test_sinks_that_join_and_leave_share_the_work_and_nothing_is_done_twice(stag
         with stage.role() as second:
             stage.send(*requests[600:])
             eventually(
-                lambda: first.health().details["partitions"] == second.health().details["partitions"] == 2,
+                lambda: _shares(first, second) == [(2, 2), (2, 2)],
                 timeout_seconds=WAIT_SECONDS,
-                what="two partitions each",
+                what="two partitions of each lane each",
             )
             stage.send(*(stage.base.request() for _ in range(200)))
         outcomes = stage.outcomes(1_400)
     assert Counter(records[0].dispatch_status for records in outcomes.values()) == {"dispatched": 1_400}
     assert stage.base.count("tickets") == stage.base.count("outbox") == 1_400
+
+
+def _shares(*roles: ActionsRole) -> list[tuple[object, object]]:
+    """Partitions of each role, expedited and ordinary; None for a lane it does not read."""
+    details = [role.health().details for role in roles]
+    return [(shown.get("expedited_partitions"), shown.get("ordinary_partitions")) for shown in details]
+
+
+def test_expedited_actions_pass_a_backlog_of_ordinary_ones_which_goes_on_meanwhile(stage: Stage) -> None:
+    ordinary = [stage.base.request() for _ in range(4_000)]
+    expedited = [stage.base.request(priority=3) for _ in range(1_000)]
+    stage.send(*ordinary)
+    with stage.role():
+        eventually(lambda: stage.base.count("tickets") >= 100, timeout_seconds=WAIT_SECONDS, what="a start")
+        stage.send(*expedited, topic=EXPEDITED_ACTIONS)
+        urgent = {request["delivery_id"] for request in expedited}
+        done = eventually(lambda: _tickets_at_the_end_of(stage, urgent), timeout_seconds=WAIT_SECONDS, what="expedited")
+        stage.outcomes(5_000)
+    assert done is not None
+    assert len(urgent) < done < len(ordinary) + len(urgent), "expedited first, and some ordinary ones in between"
+    rows = stage.base.rows("SELECT delivery_id::text AS id FROM tickets ORDER BY number")
+    lanes = [row["id"] in urgent for row in rows]
+    between = lanes[lanes.index(True) : len(lanes) - lanes[::-1].index(True)]
+    assert between.count(False) >= 100, "one ordinary batch after four expedited ones"
+
+
+def _tickets_at_the_end_of(stage: Stage, deliveries: set[str]) -> int | None:
+    """How many tickets there are, once all of `deliveries` have theirs."""
+    rows = stage.base.rows("SELECT delivery_id::text AS id FROM tickets")
+    return len(rows) if deliveries <= {row["id"] for row in rows} else None
+
+
+def test_a_sink_bound_to_a_lane_reads_that_one_only_and_others_take_the_rest(stage: Stage) -> None:
+    def shared(*expected: tuple[int | None, int | None]) -> None:
+        eventually(lambda: _shares(*roles) == list(expected), timeout_seconds=WAIT_SECONDS, what=f"{expected}")
+
+    stage.send(*(stage.base.request() for _ in range(50)))
+    stage.send(*(stage.base.request(priority=2) for _ in range(50)), topic=EXPEDITED_ACTIONS)
+    with stage.role(lane="expedited") as bound:
+        roles = [bound]
+        shared((4, None))
+        stage.outcomes(50)
+        assert stage.base.count("tickets") == 50, "nobody reads the ordinary lane"
+        assert _unread(stage) == (ACTIONS,)
+        with stage.role(lane="ordinary") as other, stage.role() as third:
+            roles += [other, third]
+            shared((2, None), (None, 2), (2, 2))
+            stage.outcomes(100)
+            assert _unread(stage) == ()
+        roles = [bound]
+        shared((4, None))
+        assert _unread(stage) == (ACTIONS,)
+
+
+def _unread(stage: Stage) -> tuple[str, ...]:
+    admin = admin_client(stage.settings.kafka, "test")
+    topics = (ACTIONS, EXPEDITED_ACTIONS)
+
+    def settled() -> tuple[tuple[str, ...]] | None:
+        found = group_readers(admin, stage.settings.actions.group_id, topics, timeout_seconds=10)
+        return None if found.unread is None else (found.unread,)
+
+    answer = eventually(settled, timeout_seconds=WAIT_SECONDS, what="a settled group")
+    assert answer is not None
+    return answer[0]
 
 
 def test_an_idle_sink_says_that_its_database_is_not_migrated_and_goes_on_when_it_is(

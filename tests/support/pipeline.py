@@ -8,7 +8,8 @@ from typing import Any
 import rocksdict
 
 from infra.actions.registry import load_actions
-from infra.settings import ProcessorSettings
+from infra.settings import ProcessorSettings, SlaSettings
+from infra.sla import OutcomeMeter
 from infra.topics import RECEIVED, RELEASED
 from infra.webhooks import Webhook
 from processors.host.lease import Batch
@@ -102,7 +103,7 @@ class PipelineUnderTest:
         self.webhooks = FixedWebhooks(config)
         processors = ProcessorSettings(**settings)
         plans = Plans(self.webhooks, load_actions(), processors)  # type: ignore[arg-type]  # a fake table
-        self.pipeline = RequestPipeline(processors, plans, LANES)
+        self.pipeline = RequestPipeline(processors, plans, LANES, OutcomeMeter(SlaSettings()))
         self.table = PartitionTable(RocksStore(folder), 0, changelog_end=0)
         self._next_offset = 0
 
@@ -117,7 +118,8 @@ class PipelineUnderTest:
         outputs, writes = RecordedOutputs(), self.table.begin()
         topic = records[0].of_topic
         end = records[-1].at_offset + 1
-        batch = Batch(None, Partition(topic, 0), list(records), end, self.table)  # type: ignore[arg-type]  # no lease
+        place = Partition(topic, 0)
+        batch = Batch(None, place, list(records), end, self.table, None)  # type: ignore[arg-type]  # without a lease
         await self.pipeline.handle(batch, outputs, writes)  # type: ignore[arg-type]  # a recording outputs
         self.table.apply(writes)
         return outputs
