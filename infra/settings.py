@@ -175,8 +175,8 @@ class ManagementSettings(_Section):
     password_hashes_in_flight_max: int = Field(default=2, ge=1, le=16)
     password_waiting_hashes_max: int = Field(default=8, ge=1, le=32)
     test_wait_seconds: float = Field(default=10.0, gt=0, le=60)
-    webhooks_per_tenant_max: int = Field(default=20_000, ge=1)
-    api_keys_per_tenant_max: int = Field(default=1_000, ge=1)
+    tenant_webhooks_max: int = Field(default=20_000, ge=1)
+    tenant_keys_max: int = Field(default=1_000, ge=1)
 
 
 class HealthSettings(_Section):

@@ -50,7 +50,7 @@ class Resources:
 def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
     """Asks no store anything. Raises SettingsError when no master key is configured, PresetError for a wrong preset."""
     failed_keys = FailedKeys(settings.management.failed_keys_per_minute, time.monotonic)
-    api_keys = ApiKeyService(ApiKeyRepository(pool), failed_keys)
+    api_keys = ApiKeyService(ApiKeyRepository(pool, keys_max=settings.management.tenant_keys_max), failed_keys)
     people = People(settings, pool)
     access = Access(authentication(api_keys, people.sessions, people.addresses))
     registry = load_actions()

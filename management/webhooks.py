@@ -31,7 +31,8 @@ def webhook_routes(
     writer = WebhookWriter(rules, secrets)
     showing = Showing(settings.management.receiver_base_url, secrets, rules.presets)
     activity = ActivityReader(WebhookActivity(clickhouse), time.monotonic)
-    webhooks = InboundWebhookService(pool, activity, rules, writer, showing)
+    webhooks_max = settings.management.tenant_webhooks_max
+    webhooks = InboundWebhookService(pool, activity, rules, writer, showing, webhooks_max=webhooks_max)
     return [
         inbound_webhook_routes(webhooks, access),
         webhook_secret_routes(WebhookSecretService(pool, rules, writer, secrets, showing), access),

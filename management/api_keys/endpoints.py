@@ -1,6 +1,6 @@
 """GET and POST /api-keys, GET and DELETE /api-keys/{key_id}."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -9,6 +9,8 @@ from management.access import Access, Actor
 from management.api_keys.schemas import ApiKey, ApiKeyCreateInput, ApiKeyFilter, CreatedApiKey
 from management.api_keys.service import ApiKeyService
 from management.paging import Page
+
+_NO_ROOM: dict[int | str, dict[str, Any]] = {409: {"description": "The tenant has as many keys as it may"}}
 
 
 def api_key_routes(service: ApiKeyService, access: Access) -> APIRouter:
@@ -23,7 +25,7 @@ def api_key_routes(service: ApiKeyService, access: Access) -> APIRouter:
         """Keys of the tenant, newest first."""
         return service.page(actor.tenant_id, wanted)
 
-    @router.post("/api-keys", status_code=201)
+    @router.post("/api-keys", status_code=201, responses=_NO_ROOM)
     def create_api_key(wanted: ApiKeyCreateInput, actor: creator) -> CreatedApiKey:
         """A key of the caller's own user; `key` is shown this once."""
         return service.create(actor, wanted)

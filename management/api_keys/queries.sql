@@ -73,6 +73,11 @@ JOIN api_keys k ON k.tenant_id = %(tenant_id)s AND k.id = wanted.id
 LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 ORDER BY wanted.place;
 
+-- name: count_living_keys
+SELECT count(*) AS keys
+FROM api_keys
+WHERE tenant_id = %(tenant_id)s AND revoked_at IS NULL AND coalesce(expires_at > now(), true);
+
 -- name: insert_key
 INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id, expires_at, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(name)s, %(key_prefix)s, %(key_hash)s, %(permissions)s, %(user_id)s, %(expires_at)s,

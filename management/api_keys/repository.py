@@ -13,6 +13,7 @@ from infra.queries import load_queries
 from management.access import Actor
 from management.api_keys.schemas import ApiKeyFilter
 from management.audit_entries.repository import write_audit_entry
+from management.errors import ConflictError
 from management.paging import page_parameters
 from management.rate_limit import CallRate
 
@@ -22,8 +23,9 @@ Cursor = psycopg.Cursor[Row]
 class ApiKeyRepository:
     """Raises PostgresUnavailableError while Postgres is away."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, keys_max: int) -> None:
         self._pool = pool
+        self._keys_max = keys_max
         self._queries = load_queries(Path(__file__).parent / "queries.sql")
 
     def find(self, key_hash: bytes, source_ip: str) -> tuple[Row, CallRate] | None:
@@ -57,7 +59,7 @@ class ApiKeyRepository:
             return self._read(connection, tenant_id, key_id)
 
     def create(self, actor: Actor, values: Mapping[str, Any], audited: Mapping[str, Any]) -> Row:
-        """Insert a key of the actor's user with its audit entry; the row as it is shown."""
+        """Insert a key of the actor's user with its audit entry; the row as it is shown. Raises ConflictError."""
         parameters = {
             **values,
             "tenant_id": actor.tenant_id,
@@ -65,6 +67,11 @@ class ApiKeyRepository:
             "created_by": Jsonb(actor.as_json()),
         }
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            [living] = self._execute(connection, "count_living_keys", parameters).fetchall()
+            if living["keys"] >= self._keys_max:
+                raise ConflictError(
+                    f"the tenant has {living['keys']:,} API keys, and may have no more: revoke some first"
+                )
             self._execute(connection, "insert_key", parameters)
             write_audit_entry(connection, actor, "api_key.created", values["id"], after=audited)
             row = self._read(connection, actor.tenant_id, values["id"])

@@ -72,7 +72,8 @@ class ApiKeyService:
         return _shown(row)
 
     def create(self, actor: Actor, wanted: ApiKeyCreateInput) -> CreatedApiKey:
-        """A new key of the actor's user. Raises ValidationFailedError with every problem."""
+        """A new key of the actor's user. Raises ValidationFailedError with every problem, ConflictError for too many
+        keys."""
         maker = self._repository.get(actor.tenant_id, actor.id) if actor.type == "api_key" else None
         problems = [*_permission_problems(actor, wanted), *_expiry_problems(wanted, maker)]
         if problems:

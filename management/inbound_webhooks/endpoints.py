@@ -24,6 +24,9 @@ IfMatch = Annotated[str | None, Header(description="the ETag that GET showed; 41
 _PATH = "/inbound-webhooks"
 _ONE = _PATH + "/{webhook_id}"
 _TAKEN: dict[int | str, dict[str, Any]] = {409: {"description": "The slug is taken"}}
+_NO_ROOM: dict[int | str, dict[str, Any]] = {
+    409: {"description": "The slug is taken, or the tenant has as many webhooks as it may"}
+}
 _CHANGED: dict[int | str, dict[str, Any]] = {**_TAKEN, 412: {"description": "Somebody else changed it"}}
 
 
@@ -84,7 +87,7 @@ def _add_making_and_unmaking(router: APIRouter, service: InboundWebhookService, 
     creator = Annotated[Actor, Depends(access.require("inbound_webhook:create", *INBOUND_WEBHOOKS))]
     remover = Annotated[Actor, Depends(access.require("inbound_webhook:delete", *INBOUND_WEBHOOKS))]
 
-    @router.post(_PATH, status_code=201, response_model_exclude_unset=True, responses=_TAKEN)
+    @router.post(_PATH, status_code=201, response_model_exclude_unset=True, responses=_NO_ROOM)
     def create_inbound_webhook(body: CreateBody, actor: creator, response: Response) -> InboundWebhookSaved:
         """Make a webhook. A secret that was generated is in the answer, this once."""
         shown = service.create(actor, body)

@@ -115,6 +115,9 @@ WHERE tenant_id = %(tenant_id)s AND handler_config -> 'options' ->> 'external_id
 ORDER BY slug
 LIMIT 10
 
+-- name: count_of_tenant
+SELECT count(*) AS webhooks FROM webhooks WHERE tenant_id = %(tenant_id)s
+
 -- name: slug_is_taken
 SELECT EXISTS (
     SELECT FROM webhooks WHERE tenant_id = %(tenant_id)s AND slug = %(slug)s AND (%(id)s::uuid IS NULL OR id <> %(id)s)

@@ -66,6 +66,13 @@ def list_webhooks(
     return load_webhooks(connection, tenant_id, ids), 0 if count is None else count["total"]
 
 
+def require_room(connection: Connection, tenant_id: UUID, webhooks_max: int) -> None:
+    """Raises ConflictError where the tenant has as many as it may; several at the same moment may go over."""
+    row = connection.execute(_QUERIES["count_of_tenant"].encode(), {"tenant_id": tenant_id}).fetchone()
+    if row is not None and row["webhooks"] >= webhooks_max:
+        raise ConflictError(f"the tenant has {row['webhooks']:,} webhooks, and may have no more: delete some first")
+
+
 def insert_webhook(
     connection: Connection,
     tenant_id: UUID,

@@ -10,7 +10,13 @@ from management.access import Actor
 from management.errors import ConflictError, PreconditionFailedError
 from management.inbound_webhooks.activity_reader import ActivityReader
 from management.inbound_webhooks.documents import Document, Presets, of_creation, of_patch, of_replacement
-from management.inbound_webhooks.repository import list_webhooks, load_to_change, load_to_delete, load_webhook
+from management.inbound_webhooks.repository import (
+    list_webhooks,
+    load_to_change,
+    load_to_delete,
+    load_webhook,
+    require_room,
+)
 from management.inbound_webhooks.rules.problems import Problems
 from management.inbound_webhooks.schemas import (
     InboundWebhookConfig,
@@ -33,13 +39,21 @@ class InboundWebhookService:
     """A tenant sees and changes its own. Raises PostgresUnavailableError while Postgres is away."""
 
     def __init__(
-        self, pool: Pool, activity: ActivityReader, rules: SettingsRules, writer: WebhookWriter, showing: Showing
+        self,
+        pool: Pool,
+        activity: ActivityReader,
+        rules: SettingsRules,
+        writer: WebhookWriter,
+        showing: Showing,
+        *,
+        webhooks_max: int,
     ) -> None:
         self._pool = pool
         self._activity = activity
         self._rules = rules
         self._writer = writer
         self._showing = showing
+        self._webhooks_max = webhooks_max
 
     def page(self, actor: Actor, wanted: WebhookListRequest) -> Page[InboundWebhookConfig]:
         """A page, without samples."""
@@ -56,11 +70,12 @@ class InboundWebhookService:
         return self.show(actor, Written(webhook))
 
     def create(self, actor: Actor, body: Json) -> InboundWebhookSaved:
-        """Make one. Raises ValidationFailedError with every problem, and ConflictError for a taken slug."""
+        """Make one. Raises ValidationFailedError with every problem, ConflictError for a taken slug or too many."""
         problems = Problems()
         document = of_creation(body, self._rules.presets, problems)
         webhook_id = UUID(uuid7_text(now_us()))
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            require_room(connection, actor.tenant_id, self._webhooks_max)
             written = self._writer.create(connection, actor.tenant_id, webhook_id, document, problems, actor=actor)
         return self.show(actor, written)
 
