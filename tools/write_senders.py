@@ -1,0 +1,205 @@
+"""docs/senders.md, made from presets/; `--check` writes nothing and says whether it is current."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from infra.presets import load_presets  # noqa: E402  # the repository's own, before any installed one
+from schemas.handshakes import HandshakeCondition, HandshakeRule  # noqa: E402
+from schemas.presets import Preset, PresetField, SignatureProof, TokenProof  # noqa: E402
+
+PAGE = ROOT / "docs" / "senders.md"
+HEAD = """# Senders
+
+Hookline knows these senders by name. A webhook with `auth_type` `preset` proves, answers and reads its sender as the
+sender documents it; you enter the secret and nothing else. `GET /api/v1/inbound-webhooks/presets` has the same as JSON.
+
+- **Proof**: what is checked of every request, over its exact bytes. Where a time is signed, a request that is further
+  off than the tolerance is refused, so that a captured one cannot be sent again later.
+- **Handshake**: what the sender asks before it sends events. It is answered at once and is no delivery.
+- **Dedupe key**: the `idempotency_source` that a new webhook takes unless it says otherwise; `null` means none.
+- **Documented**: whether the sender documents its scheme in public; where it does not, its section says what is known.
+
+A sender that is not here: take `auth_type` `hmac_sha256`, `bearer`, `basic`, `api_key` or `path_token`
+([webhooks.md](webhooks.md)), or write a file like those in `presets/` and name its folder in
+`HOOKLINE_PRESETS_FOLDER`. Suggested handlers read the client's name from the webhook's `metadata` (`client`) where the
+sender does not say whose event it is.
+
+This page is made from `presets/` by `tools/write_senders.py`; a test holds it to them.
+
+## At a glance
+"""
+CATEGORIES = {
+    "rmm": "Remote monitoring and management",
+    "psa": "Service desks and PSA",
+    "security": "Security",
+    "cloud": "Cloud",
+    "identity": "Identity",
+    "communication": "Communication and forms",
+    "development": "Development and monitoring",
+    "commerce": "Commerce and CRM",
+    "payment": "Payment and accounting",
+    "standard": "Standards",
+}
+COLUMNS = "| sender | proof | handshake | dedupe key | event type | documented |\n|---|---|---|---|---|---|\n"
+SIGNED_PARTS = {"body": "body", "timestamp": "time", "id": "id", "url": "URL", "form": "form", "method": "method"}
+ALGORITHMS = {
+    "hmac_sha1": "HMAC-SHA1",
+    "hmac_sha256": "HMAC-SHA256",
+    "hmac_sha512": "HMAC-SHA512",
+    "ed25519": "Ed25519",
+}
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    presets = sorted(load_presets().values(), key=lambda preset: preset.title.lower())
+    by_category = {name: [preset for preset in presets if preset.category == name] for name in CATEGORIES}
+    tables = [
+        f"### {CATEGORIES[name]}\n\n{COLUMNS}{''.join(map(_row, found))}"
+        for name, found in by_category.items()
+        if found
+    ]
+    sections = ["\n".join(_section(preset)) for found in by_category.values() for preset in found]
+    return "\n".join([HEAD, *tables, "## Setting them up\n", *sections])
+
+
+def _row(preset: Preset) -> str:
+    anchor = re.sub(r"[^\w\- ]", "", preset.title.lower()).replace(" ", "-")
+    key, event = preset.idempotency_source, preset.event_type
+    cells = (
+        f"[{preset.title}](#{anchor})",
+        _proof_in_short(preset.proof),
+        "yes" if preset.handshakes else "",
+        "none" if key is None else _in_short(key.value),
+        "" if event is None else _in_short(event.header or event.jsonata or ""),
+        "yes" if preset.documented else "**no**",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _in_short(source: str) -> str:
+    """A header or a path as it is; of a longer expression only that there is one."""
+    return f"`{source}`" if re.fullmatch(r"[\w.\[\]$-]+", source) else "from the body"
+
+
+def _proof_in_short(proof: SignatureProof | TokenProof) -> str:
+    if isinstance(proof, TokenProof):
+        return f"secret in the {proof.place}" if proof.place in ("header", "query", "body") else f"{proof.place} secret"
+    parts = [SIGNED_PARTS.get(name, name) for name in re.findall(r"\{([a-z_]+)", proof.signed)]
+    digest = [] if proof.body_digest is None else ["body"]
+    return f"{ALGORITHMS[proof.algorithm]} of {', '.join(parts + digest)}"
+
+
+def _section(preset: Preset) -> Iterator[str]:
+    yield f"### {preset.title}\n\n{preset.summary}\n"
+    yield f"- **Preset**: `{preset.name}`"
+    yield f"- **Proof**: {_proof(preset)}"
+    for rule in preset.handshakes:
+        yield f"- **Handshake**: {_handshake(rule)}"
+    yield f"- **Dedupe key**: {_dedupe(preset)}"
+    yield f"- **Event type**: {_event_type(preset) or 'not said'}"
+    yield f"- **Documentation**: {', '.join(f'<{url}>' for url in preset.documentation) or 'none in public'}\n"
+    yield "| field of `auth_config` | what it is | when left out |\n|---|---|---|"
+    yield from (f"| `{name}` | {_title(field)} | {_left_out(field)} |" for name, field in preset.fields.items())
+    yield f"\n```json\n{json.dumps(_example(preset), ensure_ascii=False)}\n```\n"
+    yield from (f"{number}. {step}" for number, step in enumerate(preset.setup, 1))
+    if preset.suggested is not None:
+        suggested = json.dumps(preset.suggested.model_dump(), indent=2, ensure_ascii=False)
+        yield f"\nA handler to begin with (`handler_config`):\n\n```json\n{suggested}\n```"
+    if preset.notes:
+        yield f"\n{preset.notes.strip()}"
+    yield ""
+
+
+def _proof(preset: Preset) -> str:
+    proof = preset.proof
+    return _signature(proof) if isinstance(proof, SignatureProof) else _token(proof)
+
+
+def _signature(proof: SignatureProof) -> str:
+    text = f"{ALGORITHMS[proof.algorithm]} of `{proof.signed}` in `{proof.header}` ({proof.encoding})"
+    if proof.body_digest is not None:
+        text += f", a body that is no form by its digest in the query (`{proof.body_digest.query}`)"
+    if proof.timestamp is not None:
+        text += f", time ± {proof.timestamp.tolerance_seconds} s"
+    return text
+
+
+def _token(proof: TokenProof) -> str:
+    name = f"`{proof.name}`" if proof.name is not None else f"the field `{proof.name_field}` names"
+    places = {
+        "header": f"the secret in the header {name}",
+        "bearer": "the secret as bearer token (`Authorization`)",
+        "basic": f"user name {name} and the secret as password",
+        "query": f"the secret in the query parameter {name}",
+        "body": f"the secret in the body at {name}",
+    }
+    return places[proof.place]
+
+
+def _condition(condition: HandshakeCondition) -> str:
+    if condition.equals_token:
+        return f"`{condition.source}` is the webhook's handshake token"
+    return f"`{condition.source}`" + ("" if condition.exists else f" is `{condition.equals}`")
+
+
+def _handshake(rule: HandshakeRule) -> str:
+    asked = " and ".join(_condition(condition) for condition in rule.when)
+    answer = "nothing" if rule.text is None and rule.json_value is None else "the answer it asks for"
+    proof = "" if rule.proof == "required" else ", without proof"
+    return f"{', '.join(rule.methods)} with {asked} is answered {rule.status} and {answer}{proof}"
+
+
+def _dedupe(preset: Preset) -> str:
+    source = preset.idempotency_source
+    if source is None:
+        return "none"
+    return f"header `{source.value}`" if source.type == "header" else f"`{source.value}`"
+
+
+def _event_type(preset: Preset) -> str:
+    source = preset.event_type
+    if source is None:
+        return ""
+    return f"header `{source.header}`" if source.header is not None else f"`{source.jsonata}`"
+
+
+def _title(field: PresetField) -> str:
+    return f"{field.title}. {field.description}".strip()
+
+
+def _left_out(field: PresetField) -> str:
+    if field.generated is not None:
+        return "Hookline makes one"
+    if field.default is not None:
+        return f"`{field.default}`"
+    return "required" if field.required else "none"
+
+
+def _example(preset: Preset) -> dict[str, object]:
+    """What has to be entered and what stands there otherwise; nothing that Hookline makes."""
+    own = {name: field.default or f"… {field.title} …" for name, field in preset.fields.items() if not field.generated}
+    return {"auth_type": "preset", "auth_config": {"preset": preset.name, **own}}
+
+
+def main() -> int:
+    """Exit 0 when the file is written, or current, else 1."""
+    made = page()
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(made, "utf-8")
+        return 0
+    current = PAGE.exists() and PAGE.read_text("utf-8") == made
+    print("senders: ok" if current else "docs/senders.md is not what presets/ say: run tools/write_senders.py")
+    return 0 if current else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
