@@ -134,11 +134,11 @@ def _signature(proof: SignatureProof) -> str:
 
 
 def _token(proof: TokenProof) -> str:
-    name = f"`{proof.name}`" if proof.name is not None else f"the field `{proof.name_field}` names"
+    name = f"`{proof.name}`" if proof.name is not None else f"that the field `{proof.name_field}` names"
     places = {
         "header": f"the secret in the header {name}",
         "bearer": "the secret as bearer token (`Authorization`)",
-        "basic": f"user name {name} and the secret as password",
+        "basic": f"the user name {name} and the secret as its password (`Authorization`)",
         "query": f"the secret in the query parameter {name}",
         "body": f"the secret in the body at {name}",
     }

@@ -1,0 +1,295 @@
+"""Every sender of presets/ over every one of its samples: proven, refused where anything is wrong, read and mapped.
+
+A preset or a sample that is added is tested by being there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+import standardwebhooks
+import svix
+
+from infra.actions.registry import load_actions
+from infra.jsonata import Limits
+from infra.presets import load_presets
+from infra.proofs.handshakes import HandshakeAnswer, compile_handshakes, handshake_rules
+from infra.proofs.requests import BAD_TIMESTAMP, Secret, SignedRequest, Verify
+from infra.proofs.signed_ids import signed_id_of
+from infra.proofs.verify import build_verifier
+from infra.requests.headers import stored_of
+from infra.requests.keys import build_key, key_compiler
+from infra.requests.plan import PlannedRequest, compile_plan
+from schemas.bodies import BodyError, parse_body
+from schemas.presets import Preset, PresetSample, SignatureProof
+from schemas.webhooks import ActionHandler, PresetAuth
+from tests.support.requests import webhook_config
+from tools.write_senders import PAGE, page
+
+PRESETS = load_presets()
+ASKED_FOR = (
+    *("github", "gitlab", "stripe", "shopify", "slack", "meta", "microsoft-graph", "twilio", "zoom", "okta"),
+    *(
+        "discord",
+        "standard-webhooks",
+        "ninjaone",
+        "datto-rmm",
+        "n-able-n-central",
+        "kaseya-vsa",
+        "connectwise-automate",
+    ),
+    *("connectwise-manage", "auvik", "huntress", "tactical-rmm", "syncro", "atera", "pulseway", "level"),
+)
+CLIENT = "Acme Ltd"
+Case = tuple[Preset, PresetSample]
+
+
+def cases(wanted: Callable[[Preset, PresetSample], bool]) -> pytest.MarkDecorator:
+    """The test runs with every preset and sample that is wanted."""
+    found = [(preset, sample) for preset in PRESETS.values() for sample in preset.samples if wanted(preset, sample)]
+    return pytest.mark.parametrize("case", found, ids=[f"{preset.name}: {sample.name}" for preset, sample in found])
+
+
+def is_proven(preset: Preset, sample: PresetSample) -> bool:
+    """Whether the sample shows a proof: any but handshakes of a sender that asks before it can prove anything."""
+    return sample.answer is None or all(rule.proof == "required" for rule in preset.handshakes)
+
+
+EVERY = cases(lambda preset, sample: True)
+PROVEN = cases(is_proven)
+SIGNED = cases(lambda preset, sample: is_proven(preset, sample) and isinstance(preset.proof, SignatureProof))
+TIMED = cases(lambda preset, sample: isinstance(preset.proof, SignatureProof) and preset.proof.timestamp is not None)
+IDENTIFIED = cases(lambda preset, sample: isinstance(preset.proof, SignatureProof) and bool(preset.proof.id_header))
+EVENTS = cases(lambda preset, sample: sample.answer is None)
+HANDSHAKES = cases(lambda preset, sample: sample.answer is not None)
+BY_PRESET = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+
+
+def headers_of(sample: PresetSample) -> dict[str, str]:
+    return {name.lower(): value for name, value in sample.headers.items()}
+
+
+def request_of(sample: PresetSample) -> SignedRequest:
+    url = urlsplit(sample.url)
+    base_url, body = f"{url.scheme}://{url.netloc}", sample.body.encode()
+    return SignedRequest(sample.method, url.path, url.query, headers_of(sample), body, "192.0.2.1", base_url)
+
+
+def auth_of(preset: Preset, fields: dict[str, str]) -> PresetAuth:
+    own = {name: value for name, value in fields.items() if name != preset.secret_field}
+    return PresetAuth.model_validate({"type": "preset", "preset": preset.name, **own})
+
+
+def secrets_of(preset: Preset, fields: dict[str, str]) -> list[Secret]:
+    return [Secret(fields[preset.secret_field].encode(), None)] if preset.secret_field else []
+
+
+def verifier_of(preset: Preset, fields: dict[str, str]) -> Verify:
+    return build_verifier(auth_of(preset, fields), secrets_of(preset, fields), PRESETS)
+
+
+def verdict(case: Case, request: SignedRequest | None = None, *, later_seconds: int = 0) -> str | None:
+    preset, sample = case
+    now_us = (sample.at + later_seconds) * 1_000_000
+    return verifier_of(preset, sample.fields)(request or request_of(sample), now_us)
+
+
+def with_another_key(case: Case) -> dict[str, str]:
+    """The sample's fields with one character of the secret (or public key) changed."""
+    preset, sample = case
+    right = sample.fields[preset.key_field]
+    middle = len(right) // 2
+    wrong = right[:middle] + ("1" if right[middle] == "0" else "0") + right[middle + 1 :]
+    return sample.fields | {preset.key_field: wrong}
+
+
+def answer_of(case: Case, fields: dict[str, str], *, proven: bool) -> HandshakeAnswer | None:
+    preset, sample = case
+    handshakes = compile_handshakes(handshake_rules(auth_of(preset, fields), None, PRESETS), secrets_of(preset, fields))
+    return handshakes.find(request_of(sample), proven=proven, now_us=sample.at * 1_000_000)
+
+
+def parsed(sample: PresetSample) -> Any:
+    """The body as JSON; None where it is none, as in some vectors of documentations."""
+    try:
+        return parse_body(sample.body.encode(), headers_of(sample).get("content-type"))
+    except BodyError:
+        return None
+
+
+def test_every_sender_that_was_asked_for_is_there() -> None:
+    assert set(ASKED_FOR) <= set(PRESETS)
+
+
+@BY_PRESET
+def test_a_sender_names_its_documentation_and_what_is_not_documented_is_explained(preset: Preset) -> None:
+    assert preset.documentation
+    assert all(url.startswith("https://") for url in preset.documentation)
+    assert preset.documented or preset.notes
+
+
+@BY_PRESET
+def test_a_sender_shows_at_least_one_event_that_its_suggestion_can_be_tried_with(preset: Preset) -> None:
+    assert any(sample.answer is None and parsed(sample) is not None for sample in preset.samples)
+
+
+@BY_PRESET
+def test_every_kind_of_handshake_has_a_sample(preset: Preset) -> None:
+    assert sum(sample.answer is not None for sample in preset.samples) >= len(preset.handshakes)
+
+
+@cases(lambda preset, sample: sample.source != "documentation")
+def test_what_a_sample_is_proven_with_can_be_entered(case: Case) -> None:
+    preset, sample = case
+    assert sample.fields.keys() <= preset.fields.keys()
+    for name, value in sample.fields.items():
+        field = preset.fields[name]
+        assert (field.length_min if field.secret else 1) <= len(value) <= field.length_max
+        assert field.pattern is None or re.fullmatch(field.pattern, value)
+
+
+@PROVEN
+def test_a_sample_proves_its_sender(case: Case) -> None:
+    assert verdict(case) is None
+
+
+@PROVEN
+def test_a_sample_proves_nothing_with_another_secret(case: Case) -> None:
+    preset, sample = case
+    assert verifier_of(preset, with_another_key(case))(request_of(sample), sample.at * 1_000_000) is not None
+
+
+@PROVEN
+def test_a_sample_without_its_proof_is_refused(case: Case) -> None:
+    bare = request_of(case[1])._replace(headers={}, query="", body=b"{}")
+    assert verdict(case, bare) is not None
+
+
+@SIGNED
+def test_a_sample_with_one_byte_changed_is_refused(case: Case) -> None:
+    request = request_of(case[1])
+    changed = request.body[:-1] + bytes([request.body[-1] ^ 1])
+    assert verdict(case, request._replace(body=changed)) is not None
+
+
+@TIMED
+def test_a_sample_is_good_for_as_long_as_the_tolerance_and_no_longer(case: Case) -> None:
+    proof = case[0].proof
+    assert isinstance(proof, SignatureProof)
+    assert proof.timestamp is not None
+    tolerance = proof.timestamp.tolerance_seconds
+    for inside in (-tolerance + 1, tolerance - 1):
+        assert verdict(case, later_seconds=inside) is None
+    for outside in (-tolerance - 2, tolerance + 2):
+        assert verdict(case, later_seconds=outside) == BAD_TIMESTAMP
+
+
+@IDENTIFIED
+def test_the_id_of_an_event_is_read_where_it_is_signed_and_cannot_be_changed(case: Case) -> None:
+    preset, sample = case
+    assert isinstance(preset.proof, SignatureProof)
+    assert preset.proof.id_header is not None
+    request, header = request_of(sample), preset.proof.id_header.lower()
+    id_of = signed_id_of(auth_of(preset, sample.fields), PRESETS)
+    assert id_of is not None
+    assert id_of(request) == request.headers[header]
+    assert verdict(case, request._replace(headers={**request.headers, header: "another"})) is not None
+
+
+@IDENTIFIED
+def test_foreign_implementations_sign_alike(case: Case) -> None:
+    preset, sample = case
+    signer = {"standard-webhooks": standardwebhooks.Webhook, "svix": svix.Webhook}[preset.name](sample.fields["secret"])
+    assert isinstance(preset.proof, SignatureProof)
+    assert preset.proof.id_header is not None
+    headers, at = headers_of(sample), datetime.fromtimestamp(sample.at, UTC)
+    assert signer.sign(headers[preset.proof.id_header], at, sample.body) == headers[preset.proof.header]
+
+
+@EVERY
+def test_nothing_that_proves_the_sender_is_stored(case: Case) -> None:
+    preset, sample = case
+    request = request_of(sample)
+    stored = stored_of(auth_of(preset, sample.fields), PRESETS).pick(request.headers)
+    if isinstance(preset.proof, SignatureProof):
+        assert preset.proof.header.lower() not in stored
+    elif preset.proof.place != "body":
+        assert all(sample.fields[preset.key_field] not in value for value in stored.values())
+
+
+@EVENTS
+def test_the_event_type_and_the_dedupe_key_are_read(case: Case) -> None:
+    preset, sample = case
+    compile_key = key_compiler(timeout_seconds=1.0)
+    key_of = build_key(preset.idempotency_source, compile_key)
+    key = None if key_of is None else key_of(headers_of(sample), parsed(sample), sample.at * 1_000)
+    source, event_type = preset.event_type, None
+    if source is not None and source.header is not None:
+        event_type = headers_of(sample).get(source.header.lower())
+    elif source is not None and source.jsonata is not None:
+        event_type = compile_key(source.jsonata)(parsed(sample), sample.at * 1_000)
+    assert (event_type, key) == (sample.event_type, sample.idempotency_key)
+
+
+@cases(lambda preset, sample: preset.suggested is not None and sample.answer is None and sample.event_type is not None)
+def test_the_suggested_mapping_gives_valid_fields(case: Case) -> None:
+    preset, sample = case
+    assert preset.suggested is not None
+    handler = ActionHandler(action=preset.suggested.action, field_mapping=preset.suggested.field_mapping)
+    config = webhook_config(handler_config=handler, idempotency_source=None, metadata={"client": CLIENT})
+    headers = stored_of(auth_of(preset, sample.fields), PRESETS).pick(headers_of(sample))
+    facts = orjson.dumps({"headers": headers, "query": {}, "content_type": headers.get("content-type")})
+    request = PlannedRequest(
+        sample.body.encode(), facts, "0197a1c2-5d40-7c3e-9b1a-3f0e5d2c1b0a", sample.at * 1_000_000, None, None
+    )
+    evaluated = compile_plan(config, load_actions(), engine="jlens", limits=Limits(timeout_seconds=1.0)).evaluate(
+        request
+    )
+    assert evaluated.refusal is None
+    assert evaluated.fields
+    assert not {key for key, value in evaluated.fields.items() if value in ("", None)}
+
+
+@HANDSHAKES
+def test_a_handshake_is_answered_exactly(case: Case) -> None:
+    preset, sample = case
+    assert sample.answer is not None
+    found = answer_of(case, sample.fields, proven=is_proven(preset, sample))
+    assert found is not None
+    assert found.status == sample.answer.status
+    if sample.answer.json_value is not None:
+        assert json.loads(found.body) == sample.answer.json_value
+        assert found.content_type.startswith("application/json")
+    else:
+        assert found.body == (sample.answer.text or "").encode()
+
+
+@cases(lambda preset, sample: sample.answer is not None and is_proven(preset, sample))
+def test_a_handshake_that_asks_for_proof_is_not_answered_without(case: Case) -> None:
+    assert answer_of(case, case[1].fields, proven=False) is None
+
+
+@cases(
+    lambda preset, sample: (
+        sample.answer is not None
+        and any(condition.equals_token for rule in preset.handshakes for condition in rule.when)
+    )
+)
+def test_a_handshake_token_of_another_webhook_is_not_answered(case: Case) -> None:
+    assert answer_of(case, with_another_key(case), proven=True) is None
+
+
+@EVENTS
+def test_an_event_is_taken_for_no_handshake(case: Case) -> None:
+    assert answer_of(case, case[1].fields, proven=True) is None
+
+
+def test_the_page_of_senders_is_what_the_presets_say() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run tools/write_senders.py"
