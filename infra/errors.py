@@ -9,6 +9,7 @@ HooklineError
 ├── MigrationError           the migration files and the database do not fit; the message names the file
 ├── ClickHouseUnavailableError  ClickHouse cannot be reached or cannot take work now: waiting may help
 ├── ClickHouseRefusedError      ClickHouse refused a statement: the schema, the statement or the rows are at fault
+├── PresetError              a sender's preset is not usable; the message names file and member
 └── SecretError              a ciphertext cannot be read: wrong or unknown master key, or damaged
 """
 
@@ -47,6 +48,10 @@ class PostgresUnavailableError(HooklineError):
 
 class MigrationError(HooklineError):
     """The migration files and the database do not fit; the message names the file."""
+
+
+class PresetError(HooklineError):
+    """A sender's preset is not usable; the message names the file and the member."""
 
 
 class SecretError(HooklineError):

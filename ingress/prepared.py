@@ -3,7 +3,7 @@
 from infra.jsonata import JsonataError
 from infra.log import get_logger
 from infra.proofs.requests import Secret
-from infra.proofs.verify import build_verifier
+from infra.proofs.verify import Presets, build_verifier
 from infra.requests.headers import stored_of
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
@@ -39,6 +39,7 @@ class Prepared:
         bucket: TokenBucket,
         key_of: KeyOf | None,
         ordering_key_of: KeyOf | None,
+        presets: Presets,
     ) -> None:
         self.webhook = webhook
         self.bucket = bucket
@@ -50,16 +51,17 @@ class Prepared:
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
         self.topic = request_topic(config.priority)
-        self.stored = stored_of(config.auth_config)
+        self.stored = stored_of(config.auth_config, presets)
         secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
-        self.verify = build_verifier(config.auth_config, secrets)
+        self.verify = build_verifier(config.auth_config, secrets, presets)
 
 
 class PreparedWebhooks:
     """Looks a receiver URL up in the live table; what is prepared is kept until the webhook changes."""
 
-    def __init__(self, table: WebhookTable, *, key_timeout_seconds: float) -> None:
+    def __init__(self, table: WebhookTable, presets: Presets, *, key_timeout_seconds: float) -> None:
         self._table = table
+        self._presets = presets
         self._compile_key = key_compiler(timeout_seconds=key_timeout_seconds)
         self._by_id: dict[str, Prepared] = {}
 
@@ -104,4 +106,4 @@ class PreparedWebhooks:
                 "ingress.expression.refused", webhook_id=config.webhook_id, version=config.version, error=str(error)
             )
             key_of, ordering_key_of = None, None
-        return Prepared(webhook, config, bucket, key_of, ordering_key_of)
+        return Prepared(webhook, config, bucket, key_of, ordering_key_of, self._presets)

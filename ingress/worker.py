@@ -13,6 +13,7 @@ from infra import metrics
 from infra.addresses import parse_networks
 from infra.clock import MICROSECONDS, now_us
 from infra.log import get_logger
+from infra.presets import load_presets
 from infra.role import PartHealth
 from infra.secretbox import load_secret_box
 from infra.settings import Settings
@@ -51,7 +52,11 @@ class Worker:
         self._stop = asyncio.Event()
         self._tally = Tally()
         self._table = WebhookTable(settings.kafka, load_secret_box(settings), client_id=f"hookline-{name}")
-        self._webhooks = PreparedWebhooks(self._table, key_timeout_seconds=bounds.key_timeout_milliseconds / 1_000)
+        self._webhooks = PreparedWebhooks(
+            self._table,
+            load_presets(settings.presets_folder),
+            key_timeout_seconds=bounds.key_timeout_milliseconds / 1_000,
+        )
         self.bridge = AckBridge(settings.kafka, bounds, client_id=f"hookline-{name}")
         self._rejections = RejectionLog(
             self.bridge,

@@ -36,9 +36,12 @@ def parse_body(body: bytes, content_type: str | None) -> Any:
     A UTF-8 byte order mark is skipped and an empty body is null. A form becomes an object of strings; a field given
     more than once becomes an array of strings.
     """
-    if content_type is not None and content_type[:33].lower() == FORM and content_type[33:34] in ("", ";", " "):
-        return _parse_form(body)
-    return parse_json(body)
+    return _parse_form(body) if is_form(content_type) else parse_json(body)
+
+
+def is_form(content_type: str | None) -> bool:
+    """Whether a body of this content type is a form."""
+    return content_type is not None and content_type[:33].lower() == FORM and content_type[33:34] in ("", ";", " ")
 
 
 def parse_json(body: bytes) -> Any:

@@ -14,7 +14,8 @@ BAD_ADDRESS = "rejected_ip"
 class SignedRequest(NamedTuple):
     """What a proof may cover. Header names are lower-case; `body` is the exact bytes; `path` has no query.
 
-    `query` is the raw text after the question mark; `source_ip` the sender's address, proxies seen through.
+    `query` is the raw text after the question mark; `source_ip` the sender's address, proxies seen through. `base_url`
+    is the scheme and host senders reach us under, where the proof covers the URL (`verify.signs_url`).
     """
 
     method: str
@@ -23,6 +24,7 @@ class SignedRequest(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     source_ip: str
+    base_url: str = ""
 
 
 class Secret(NamedTuple):

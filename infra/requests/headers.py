@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from infra.proofs.verify import Presets, fields_of, proof_of
+from schemas.presets import Proof, SignatureProof, TokenProof
 from schemas.webhooks import ApiKeyAuth, AuthConfig, HmacAuth, PathTokenAuth
 
 STORED_BYTES_MAX = 16_384
@@ -36,16 +38,32 @@ def is_secret_name(name: str) -> bool:
     return lower in _NEVER or _SECRET.search(lower) is not None
 
 
-def proof_headers(auth: AuthConfig) -> tuple[str, ...]:
-    """Headers that hold a webhook's proof, whatever their names look like."""
+def proof_headers(auth: AuthConfig, presets: Presets) -> tuple[str, ...]:
+    """Headers that hold a webhook's proof, whatever their names look like. Raises UnknownPresetError."""
     if isinstance(auth, HmacAuth):
         return (auth.signature_header,)
-    return (auth.header,) if isinstance(auth, ApiKeyAuth) else ()
+    if isinstance(auth, ApiKeyAuth):
+        return (auth.header,)
+    proof = proof_of(auth, presets)
+    if isinstance(proof, SignatureProof):
+        return (proof.header,)
+    name = _token_name(proof, auth, presets, "header")
+    return () if name is None else (name,)
 
 
-def proof_parameters(auth: AuthConfig) -> tuple[str, ...]:
-    """Query parameters that hold a webhook's proof, whatever their names look like."""
-    return (auth.query_param,) if isinstance(auth, PathTokenAuth) else ()
+def proof_parameters(auth: AuthConfig, presets: Presets) -> tuple[str, ...]:
+    """Query parameters that hold a webhook's proof, whatever their names look like. Raises UnknownPresetError."""
+    if isinstance(auth, PathTokenAuth):
+        return (auth.query_param,)
+    name = _token_name(proof_of(auth, presets), auth, presets, "query")
+    return () if name is None else (name,)
+
+
+def _token_name(proof: Proof | None, auth: AuthConfig, presets: Presets, place: str) -> str | None:
+    """The name a preset's token goes by, if it stands at `place`."""
+    if not isinstance(proof, TokenProof) or proof.place != place:
+        return None
+    return proof.name if proof.name_field is None else fields_of(auth, presets).get(proof.name_field)
 
 
 class _Verdicts(dict[str, bool]):
@@ -95,9 +113,9 @@ class StoredHeaders:
         return pick_query(query, *self._proof_parameters)
 
 
-def stored_of(auth: AuthConfig) -> StoredHeaders:
-    """What is stored of the requests of a webhook with this proof."""
-    return StoredHeaders(*proof_headers(auth), proof_parameters=proof_parameters(auth))
+def stored_of(auth: AuthConfig, presets: Presets) -> StoredHeaders:
+    """What is stored of the requests of a webhook with this proof. Raises UnknownPresetError."""
+    return StoredHeaders(*proof_headers(auth, presets), proof_parameters=proof_parameters(auth, presets))
 
 
 #: A sender that missed its webhook, after a new slug for example, shows its proof in a header nobody knows of.

@@ -98,4 +98,4 @@ def _answer_of(sample: PresetSample) -> Any:
 
 def _stored(preset: Preset, sample: PresetSample, presets: Mapping[str, Preset]) -> StoredHeaders:
     fields = {name: value for name, value in sample.fields.items() if name != preset.secret_field}
-    return stored_of(PresetAuth(preset=preset.name, **fields))  # TODO presets
+    return stored_of(PresetAuth(preset=preset.name, **fields), presets)

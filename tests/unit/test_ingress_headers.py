@@ -53,7 +53,7 @@ def test_the_webhooks_own_proof_header_is_dropped_whatever_its_name() -> None:
 
 
 def test_the_webhooks_own_proof_parameter_is_dropped_wherever_it_stands() -> None:
-    stored = stored_of(PathTokenAuth(query_param="k", secrets=(SealedSecret(sealed="v1.none.none"),)))
+    stored = stored_of(PathTokenAuth(query_param="k", secrets=(SealedSecret(sealed="v1.none.none"),)), {})
     headers = {"referer": "https://hooks.example/api/inbound/acme/rmm?a=1&k=planted", "x-event": "push"}
     assert stored.pick(headers) == {"x-event": "push"}
     head = Head("POST", "/api/inbound/acme/rmm", "a=1&k=planted", headers, True, 2)
@@ -100,8 +100,8 @@ def test_the_facts_are_those_of_the_model() -> None:
 
 def test_where_a_webhook_looks_for_its_proof_nothing_is_kept() -> None:
     secrets = (SealedSecret(sealed="v1.none.none"),)
-    assert proof_headers(HmacAuth(signature_header="X-Proof", secrets=secrets)) == ("X-Proof",)
-    assert proof_headers(ApiKeyAuth(header="X-Door", secrets=secrets)) == ("X-Door",)
-    assert proof_parameters(PathTokenAuth(query_param="k", secrets=secrets)) == ("k",)
-    assert proof_headers(NoAuth(acknowledge_unauthenticated=True)) == ()
+    assert proof_headers(HmacAuth(signature_header="X-Proof", secrets=secrets), {}) == ("X-Proof",)
+    assert proof_headers(ApiKeyAuth(header="X-Door", secrets=secrets), {}) == ("X-Door",)
+    assert proof_parameters(PathTokenAuth(query_param="k", secrets=secrets), {}) == ("k",)
+    assert proof_headers(NoAuth(acknowledge_unauthenticated=True), {}) == ()
     assert pick_query({"k": "open sesame", "kind": "alert"}, "k") == {"kind": "alert"}

@@ -40,12 +40,12 @@ def basic(text: str) -> SignedRequest:
 
 
 def bearer(*secrets: Secret, **auth: Any) -> Verify:
-    return build_verifier(BearerAuth(secrets=SEALED, **auth), secrets or (Secret(TOKEN.encode(), None),))
+    return build_verifier(BearerAuth(secrets=SEALED, **auth), secrets or (Secret(TOKEN.encode(), None),), {})
 
 
 def aladdin(password: str = "open sesame") -> Verify:  # noqa: S107  # the example of RFC 7617
     auth = BasicAuth.model_validate({"username": "Aladdin", "secrets": SEALED})
-    return build_verifier(auth, (Secret(password.encode(), None),))
+    return build_verifier(auth, (Secret(password.encode(), None),), {})
 
 
 BEARER_CASES = [
@@ -79,7 +79,7 @@ def test_a_bearer_token_that_is_not_ascii_is_compared_byte_for_byte() -> None:
 def test_the_examples_of_rfc_7617() -> None:
     assert aladdin()(authorization("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), NOW_US) is None
     auth = BasicAuth.model_validate({"username": "test", "secrets": SEALED})
-    pounds = build_verifier(auth, (Secret("123£".encode(), None),))
+    pounds = build_verifier(auth, (Secret("123£".encode(), None),), {})
     assert pounds(authorization("Basic dGVzdDoxMjPCow=="), NOW_US) is None
 
 
@@ -121,12 +121,12 @@ def test_a_password_may_have_colons_because_the_first_one_splits() -> None:
     ],
 )
 def test_api_key(headers: dict[str, str], reason: str | None) -> None:
-    verifier = build_verifier(ApiKeyAuth(secrets=SEALED), (Secret(b"the key of sixteen", None),))
+    verifier = build_verifier(ApiKeyAuth(secrets=SEALED), (Secret(b"the key of sixteen", None),), {})
     assert verifier(request(headers), NOW_US) == reason
 
 
 def test_an_api_key_stands_in_the_header_that_is_configured() -> None:
-    verifier = build_verifier(ApiKeyAuth(header="X-Door", secrets=SEALED), (Secret(b"the key of sixteen", None),))
+    verifier = build_verifier(ApiKeyAuth(header="X-Door", secrets=SEALED), (Secret(b"the key of sixteen", None),), {})
     assert verifier(request({"x-door": "the key of sixteen"}), NOW_US) is None
     assert verifier(request({"x-api-key": "the key of sixteen"}), NOW_US) == NO_PROOF
 
@@ -146,7 +146,7 @@ def test_an_api_key_stands_in_the_header_that_is_configured() -> None:
     ],
 )
 def test_path_token(query: str, reason: str | None) -> None:
-    verifier = build_verifier(PathTokenAuth(secrets=SEALED), (Secret("sésame-of-sixteen".encode(), None),))
+    verifier = build_verifier(PathTokenAuth(secrets=SEALED), (Secret("sésame-of-sixteen".encode(), None),), {})
     assert verifier(request(query=query), NOW_US) == reason
 
 
@@ -164,12 +164,12 @@ ADDRESSES = [
 @pytest.mark.parametrize(("source_ip", "reason"), ADDRESSES)
 def test_ip_allowlist(source_ip: str, reason: str | None) -> None:
     auth = IpAllowlistAuth(ip_cidrs=("203.0.113.0/24", "2001:db8::/32"))
-    assert build_verifier(auth, ())(request(source_ip=source_ip), NOW_US) == reason
+    assert build_verifier(auth, (), {})(request(source_ip=source_ip), NOW_US) == reason
 
 
 def test_without_authentication_anyone_may_send_unless_networks_are_given() -> None:
-    assert build_verifier(NoAuth(acknowledge_unauthenticated=True), ())(request(), NOW_US) is None
-    inside = build_verifier(NoAuth(acknowledge_unauthenticated=True, ip_cidrs=("10.0.0.0/8",)), ())
+    assert build_verifier(NoAuth(acknowledge_unauthenticated=True), (), {})(request(), NOW_US) is None
+    inside = build_verifier(NoAuth(acknowledge_unauthenticated=True, ip_cidrs=("10.0.0.0/8",)), (), {})
     assert inside(request(source_ip="10.1.2.3"), NOW_US) is None
     assert inside(request(), NOW_US) == BAD_ADDRESS
 
@@ -190,7 +190,7 @@ def test_networks_beside_another_scheme_must_hold_too(text: str, source_ip: str,
 
 def test_networks_beside_a_signature_must_hold_too() -> None:
     auth = HmacAuth(secrets=SEALED, ip_cidrs=("10.0.0.0/8",))
-    verifier = build_verifier(auth, (Secret(b"a secret of sixteen+", None),))
+    verifier = build_verifier(auth, (Secret(b"a secret of sixteen+", None),), {})
     assert verifier(request({"x-signature": "0" * 64}, source_ip="10.0.0.1"), NOW_US) == BAD_SIGNATURE
 
 
@@ -211,7 +211,7 @@ BOTH = (Secret(b"the-new-secret-16", None), Secret(b"the-old-secret-16", NOW_US)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_two_secrets_are_live_at_once_and_one_past_its_end_proves_nothing(scheme: str) -> None:
     auth, proof = SCHEMES[scheme]
-    verifier = build_verifier(auth, BOTH)
+    verifier = build_verifier(auth, BOTH, {})
     assert verifier(proof("the-old-secret-16"), NOW_US - 1) is None
     assert verifier(proof("the-new-secret-16"), NOW_US - 1) is None
     assert verifier(proof("the-old-secret-16"), NOW_US) == BAD_TOKEN
@@ -221,7 +221,7 @@ def test_two_secrets_are_live_at_once_and_one_past_its_end_proves_nothing(scheme
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_wrong_and_a_missing_proof_cost_the_same_digests(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     auth, proof = SCHEMES[scheme]
-    verifier = build_verifier(auth, BOTH)
+    verifier = build_verifier(auth, BOTH, {})
     work: list[str] = []
     compare = hmac.compare_digest
 

@@ -16,7 +16,7 @@ SEALED = (SealedSecret(sealed="not used here"),)
 
 def verifier(*secrets: Secret, **auth: object) -> Verify:
     config = HmacAuth.model_validate({"signature_header": "X-Signature", "secrets": SEALED, **auth})
-    return build_verifier(config, secrets or (Secret(KEY, None),))
+    return build_verifier(config, secrets or (Secret(KEY, None),), {})
 
 
 def request(body: bytes = BODY, /, **headers: str) -> SignedRequest:

@@ -115,7 +115,7 @@ def can_be_used(
     auth = _AUTH.validate_python({**config, **sealed})
     secrets = [] if secret is None else [Secret(secret.encode(), None)]
     try:
-        build_verifier(auth, secrets)
+        build_verifier(auth, secrets, presets)
     except ValueError:
         return False
     return True
