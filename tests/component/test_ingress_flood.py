@@ -1,0 +1,118 @@
+"""Bad signatures by the ten thousand: a good sender goes on, memory stays flat, and the log is short and exact."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.open_loop import Schedule, ScheduledAnswer, run
+from hookline.embedded.kafka import KafkaBroker
+from tests.support.ingress import Publisher, RunningIngress, Watcher, await_status, running_ingress, signed
+from tests.support.ingress_flood import Flood, pour, processes
+from tests.support.wait import eventually
+
+GOOD_PER_SECOND = 200
+CALM_SECONDS = 4
+ADDRESSES = tuple(f"127.0.1.{number}" for number in range(1, 65))
+BODY = b'{"alert":{"id":"a-1","title":"' + b"x" * 450 + b'"}}'
+RECORDS_PER_SECOND_MAX = 5
+#: Below this a p99 is the machine's own unrest, and three times of it too.
+FLOOR_SECONDS = 0.005
+GROWTH_BYTES_MAX = 33_554_432
+
+
+@pytest.fixture
+def ingress(kafka: KafkaBroker) -> Iterator[RunningIngress]:
+    """A receiver that counts failed proofs as it does where nothing else is said."""
+    with running_ingress(
+        kafka.bootstrap, failed_proofs_per_minute=120, rejections_per_second_max=RECORDS_PER_SECOND_MAX
+    ) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Flooded:
+    """The good sender's answers: `calm` before and after the flood, `flooded` within it. It took `seconds`."""
+
+    calm: Sequence[ScheduledAnswer]
+    flooded: Sequence[ScheduledAnswer]
+    statuses: Counter[int]
+    seconds: float
+    growth_bytes: int
+
+
+def p99(answers: Sequence[ScheduledAnswer]) -> float:
+    return quantiles([answer.answer_seconds for answer in answers], n=100, method="inclusive")[98]
+
+
+def good_sender(port: int, raw: bytes, seconds: int) -> list[ScheduledAnswer]:
+    """Requests at a steady rate, whether or not earlier ones have been answered."""
+    return run(Schedule("127.0.0.1", port, [raw] * (GOOD_PER_SECOND * seconds), GOOD_PER_SECOND, connections=16))
+
+
+def flood(ingress: RunningIngress, good: bytes, bad: bytes, count: int) -> Flooded:
+    receiver = psutil.Process(ingress.process.pid)
+    with processes(2) as pool:
+        pool.submit(
+            pour, Flood(ingress.port, good, 200, ["127.0.0.1"])
+        ).result()  # both processes are up, and all is warm
+        before = pool.submit(good_sender, ingress.port, good, CALM_SECONDS).result()
+        resident = receiver.memory_info().rss
+        flooding = pool.submit(pour, Flood(ingress.port, bad, count, ADDRESSES))
+        flooded: list[ScheduledAnswer] = []
+        while not flooding.done():
+            flooded += pool.submit(good_sender, ingress.port, good, 1).result()
+        growth = receiver.memory_info().rss - resident
+        after = pool.submit(good_sender, ingress.port, good, CALM_SECONDS).result()
+    return Flooded([*before, *after], flooded, flooding.result(), len(flooded) / GOOD_PER_SECOND, growth)
+
+
+@pytest.mark.parametrize("count", [10_000, pytest.param(50_000, marks=pytest.mark.soak)])
+def test_a_flood_of_bad_signatures_does_not_reach_a_good_sender(
+    ingress: RunningIngress, tenant: Publisher, watcher: Watcher, count: int
+) -> None:
+    config = tenant.publish(tenant.webhook(rate_limit_per_minute=60_000))
+    good, bad = signed(config, BODY), signed(config, BODY, secret="x" * 16)
+    await_status(ingress, good, 200)
+    found = flood(ingress, good, bad, count)
+    records = accounted(watcher, config.webhook_id, count)
+    calm, flooded = p99(found.calm), p99(found.flooded)
+    print(  # noqa: T201 - the figures are a result
+        f"{count} bad signatures, {count / found.seconds:.0f}/s, {dict(found.statuses)}: good sender's p99"
+        f" {flooded * 1e3:.2f} ms, calm {calm * 1e3:.2f} ms, ratio {flooded / calm:.2f};"
+        f" memory {found.growth_bytes / 1e6:+.1f} MB; {len(records)} rejection records for {count}"
+    )
+    assert {answer.status for answer in [*found.calm, *found.flooded]} == {200}
+    assert found.statuses.keys() == {401, 429}
+    assert found.statuses.total() == count
+    assert found.growth_bytes < GROWTH_BYTES_MAX
+    assert flooded < 3 * max(calm, FLOOR_SECONDS)
+    bounded(records)
+
+
+def accounted(watcher: Watcher, webhook_id: str, count: int) -> list[dict[str, Any]]:
+    """The rejection records of the flood, once they account for every refused request."""
+
+    def all_counted() -> bool:
+        return sum(record["count"] for record in watcher.rejections(webhook_id=webhook_id)) >= count
+
+    eventually(all_counted, timeout_seconds=20, what=f"{count} rejections accounted for")
+    watcher.poll(1.5)  # more than a second, in which a record too many would come
+    records = watcher.rejections(webhook_id=webhook_id)
+    assert sum(record["count"] for record in records) == count
+    return records
+
+
+def bounded(records: Sequence[dict[str, Any]]) -> None:
+    """Of each reason and address a second has so many records, and one for the rest. A second of the clock may touch
+    two of the receiver's."""
+    by_second: dict[tuple[str, str, int], int] = defaultdict(int)
+    for record in records:
+        by_second[record["reason"], record["source_ip"], record["rejected_at"] // 1_000_000] += 1
+    assert max(by_second.values()) <= 2 * (RECORDS_PER_SECOND_MAX + 1)
+    assert {reason for reason, _, _ in by_second} == {"rejected_signature", "address_limited"}
+    assert {address for _, address, _ in by_second} == set(ADDRESSES)
