@@ -29,8 +29,8 @@ sender documents it; you enter the secret and nothing else. `GET /api/v1/inbound
 
 A sender that is not here: take `auth_type` `hmac_sha256`, `bearer`, `basic`, `api_key` or `path_token`
 ([webhooks.md](webhooks.md)), or write a file like those in `presets/` and name its folder in
-`HOOKLINE_PRESETS_FOLDER`. Suggested handlers read the client's name from the webhook's `metadata` (`client`) where the
-sender does not say whose event it is.
+`HOOKLINE_PRESETS_FOLDER`. Handlers to begin with find the client by the webhook's `metadata`: by the sender's id of the
+customer where an event has one, else by `client`.
 
 This page is made from `presets/` by `tools/write_senders.py`; a test holds it to them.
 
