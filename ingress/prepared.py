@@ -1,32 +1,40 @@
 """A webhook made ready for the receiver: everything that can be worked out before a request is."""
 
+from infra.errors import HooklineError
 from infra.jsonata import JsonataError
 from infra.log import get_logger
+from infra.proofs.errors import UnknownPresetError
 from infra.proofs.requests import Secret
-from infra.proofs.verify import Presets, build_verifier
-from infra.requests.headers import stored_of
+from infra.proofs.verify import Presets
+from infra.requests.headers import STORED_OF_NOBODY
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
 from infra.webhooks import Webhook, WebhookTable
 from ingress.core.limits import TokenBucket
+from ingress.proof import Proof
 from schemas.webhooks import WebhookConfig
 
 _log = get_logger(__name__)
 
 
 class Prepared:
-    """One version of one webhook, and its token bucket."""
+    """One version of one webhook, and its token bucket.
+
+    Without a `proof` nobody can be told from a stranger here, for the reason `fault`.
+    """
 
     __slots__ = (
         "body_bytes_max",
         "bucket",
+        "fault",
         "is_active",
         "key_of",
         "ordering_key_of",
+        "proof",
+        "redact_paths",
         "stored",
         "tenant_id",
         "topic",
-        "verify",
         "version",
         "webhook",
         "webhook_id",
@@ -37,9 +45,10 @@ class Prepared:
         webhook: Webhook,
         config: WebhookConfig,
         bucket: TokenBucket,
+        *,
+        proof: Proof | str,
         key_of: KeyOf | None,
         ordering_key_of: KeyOf | None,
-        presets: Presets,
     ) -> None:
         self.webhook = webhook
         self.bucket = bucket
@@ -51,9 +60,10 @@ class Prepared:
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
         self.topic = request_topic(config.priority)
-        self.stored = stored_of(config.auth_config, presets)
-        secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
-        self.verify = build_verifier(config.auth_config, secrets, presets)
+        self.redact_paths = config.redact_paths
+        self.proof: Proof | None = None if isinstance(proof, str) else proof
+        self.fault: str | None = proof if isinstance(proof, str) else None
+        self.stored = STORED_OF_NOBODY if self.proof is None else self.proof.stored
 
 
 class PreparedWebhooks:
@@ -106,4 +116,21 @@ class PreparedWebhooks:
                 "ingress.expression.refused", webhook_id=config.webhook_id, version=config.version, error=str(error)
             )
             key_of, ordering_key_of = None, None
-        return Prepared(webhook, config, bucket, key_of, ordering_key_of, self._presets)
+        proof = self._proof(webhook, config)
+        return Prepared(webhook, config, bucket, proof=proof, key_of=key_of, ordering_key_of=ordering_key_of)
+
+    def _proof(self, webhook: Webhook, config: WebhookConfig) -> Proof | str:
+        """The proof, or why there is none: an older release does not know a newer one's presets."""
+        secrets = [Secret(secret.value, secret.valid_until_us) for secret in webhook.secrets]
+        try:
+            return Proof(config, secrets, self._presets)
+        except ValueError as error:
+            fault = "unknown_preset" if isinstance(error, UnknownPresetError) else "unusable_proof"
+            _log.error(
+                "ingress.proof.refused",
+                webhook_id=config.webhook_id,
+                version=config.version,
+                reason=fault,
+                error=str(error) if isinstance(error, HooklineError) else type(error).__name__,
+            )
+            return fault

@@ -72,6 +72,7 @@ class Worker:
             choose_trace(),
             trusted_proxies=parse_networks(bounds.trusted_proxies),
             failed_proofs_per_minute=bounds.failed_proofs_per_minute,
+            public_base_url=bounds.public_base_url,
         )
         self.service = Service(receiver, AsgiBridge(build_probes(self._parts, self._render_metrics)), bounds)
 

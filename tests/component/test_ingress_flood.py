@@ -98,7 +98,7 @@ def accounted(watcher: Watcher, webhook_id: str, count: int) -> list[dict[str, A
     """The rejection records of the flood, once they account for every refused request."""
 
     def all_counted() -> bool:
-        return sum(record["count"] for record in watcher.rejections(webhook_id=webhook_id)) >= count
+        return sum(int(record["count"]) for record in watcher.rejections(webhook_id=webhook_id)) >= count
 
     eventually(all_counted, timeout_seconds=20, what=f"{count} rejections accounted for")
     watcher.poll(1.5)  # more than a second, in which a record too many would come
