@@ -1,7 +1,6 @@
 """Every resource of the API, put together over the stores."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -9,6 +8,7 @@ from fastapi import APIRouter
 from infra.actions.registry import load_actions
 from infra.clickhouse import ClickHouse
 from infra.postgres import Pool
+from infra.presets import load_presets
 from infra.settings import Settings
 from management.access import Access
 from management.actions.endpoints import action_routes
@@ -36,7 +36,6 @@ from management.rejections.repository import RejectionRepository
 from management.rejections.service import RejectionService
 from management.testing import Testing
 from management.webhooks import webhook_routes
-from schemas.presets import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,9 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     people = People(settings, pool)
     access = Access(authentication(api_keys, people.sessions, people.addresses))
     registry = load_actions()
-    presets: Mapping[str, Preset] = {}
+    presets = load_presets(settings.presets_folder)
     rules = SettingsRules(registry, settings.processors, presets)
-    testing = Testing(settings, pool, registry)
+    testing = Testing(settings, pool, registry, presets)
     event_types = EventTypeService(EventTypeRepository(pool))
     deliveries = DeliveryService(DeliveryRepository(clickhouse, pool))
     routes = [

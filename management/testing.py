@@ -17,6 +17,7 @@ from management.webhook_tests.endpoints import webhook_test_routes
 from management.webhook_tests.previews import Previewer
 from management.webhook_tests.repository import WebhookTestRepository
 from management.webhook_tests.service import WebhookTestService
+from schemas.presets import Preset
 
 
 class Testing:
@@ -24,12 +25,12 @@ class Testing:
 
     __test__ = False
 
-    def __init__(self, settings: Settings, pool: Pool, registry: ActionRegistry) -> None:
+    def __init__(self, settings: Settings, pool: Pool, registry: ActionRegistry, presets: Mapping[str, Preset]) -> None:
         samples = SampleRepository(pool)
         processors = settings.processors
         limits = mapping_limits(processors)
         previewer = Previewer(registry, engine=processors.mapping_engine, limits=limits)
-        self._tests = WebhookTestService(WebhookTestRepository(pool), previewer, settings)
+        self._tests = WebhookTestService(WebhookTestRepository(pool), previewer, settings, presets)
         self._samples = SampleService(samples)
         self._worker = SampleWorker(settings.kafka, samples)
 

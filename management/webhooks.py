@@ -1,4 +1,4 @@
-"""Everything about inbound webhooks as they are configured, put together: settings, secrets, versions."""
+"""Everything about inbound webhooks as they are configured, put together: settings, secrets, versions, explanations."""
 
 import time
 
@@ -17,6 +17,8 @@ from management.inbound_webhooks.service import InboundWebhookService
 from management.inbound_webhooks.showing import Showing
 from management.inbound_webhooks.validation import SettingsRules
 from management.inbound_webhooks.writing import WebhookWriter
+from management.webhook_explanations.endpoints import explanation_routes
+from management.webhook_explanations.service import ExplanationService
 from management.webhook_secrets.endpoints import webhook_secret_routes
 from management.webhook_secrets.service import WebhookSecretService
 from management.webhook_versions.endpoints import webhook_version_routes
@@ -37,4 +39,5 @@ def webhook_routes(
         inbound_webhook_routes(webhooks, access),
         webhook_secret_routes(WebhookSecretService(pool, rules, writer, secrets, showing), access),
         webhook_version_routes(WebhookVersionService(pool, writer), webhooks, access),
+        explanation_routes(ExplanationService(pool, secrets, rules.presets, settings), access),
     ]

@@ -39,6 +39,11 @@ class SecretForm(NamedTuple):
 _STANDARD_FORM = SecretForm("secret", "whsec", pattern=r"whsec_[A-Za-z0-9+/]+={0,2}", description="whsec_ and base64")
 
 
+def needs_secret(auth_type: str) -> bool:
+    """Whether the scheme has a secret however it is configured."""
+    return auth_type in _MEMBERS
+
+
 def secret_form(auth_type: str | None, config: Any, presets: Mapping[str, Preset]) -> SecretForm | None:
     """The secret of a scheme with this `auth_config`; None where it has none: a public key, or no such preset."""
     members = config if isinstance(config, dict) else {}

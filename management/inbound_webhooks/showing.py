@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from infra.clock import now_us, rfc3339, rfc3339_of
+from infra.proofs.errors import UnknownPresetError
+from infra.proofs.handshakes import handshake_rules, handshake_token, uses_token
 from management.access import Actor
 from management.inbound_webhooks.activity import Activity
 from management.inbound_webhooks.schemas import InboundWebhookConfig, InboundWebhookSaved, Json, SettingsWarning
+from management.inbound_webhooks.schemes import auth_of
 from management.inbound_webhooks.sealed_secrets import SealedSecrets
 from management.inbound_webhooks.stored import StoredWebhook, sample_of
 from management.paging import microseconds
@@ -39,16 +42,24 @@ class Showing:
     ) -> InboundWebhookSaved:
         """Everything the actor may see; `secret` in the answer to a change that generated it."""
         members = self._members(webhook, activity, actor) | {"warnings": warnings}
+        members["handshake_token"] = self.handshake_token(webhook) if actor.may(UPDATE) else None
         if actor.may(UPDATE):
             members["sample_payload"] = sample_of(webhook)
-            members["handshake_token"] = self.handshake_token(webhook)
         if secret is not None:
             members["secret"] = secret
         return InboundWebhookSaved.model_validate(members)
 
     def handshake_token(self, webhook: StoredWebhook) -> str | None:
         """What the sender's handshake asks for; None where none asks for it, or the secret does not open."""
-        return None
+        settings = webhook.settings
+        try:
+            rules = handshake_rules(auth_of(settings.as_json()["auth_config"]), settings.handshake, self._presets)
+        except UnknownPresetError:
+            return None
+        if not uses_token(rules):
+            return None
+        current = self._secrets.current(webhook)
+        return None if current is None else handshake_token(current)
 
     def _members(self, webhook: StoredWebhook, activity: Activity | None, actor: Actor) -> Json:
         current, previous = webhook.secret("current"), webhook.secret("previous")

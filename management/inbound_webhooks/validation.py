@@ -22,7 +22,7 @@ from management.inbound_webhooks.rules.handler import check_handler
 from management.inbound_webhooks.rules.handshake import check_handshake
 from management.inbound_webhooks.rules.members import check_members
 from management.inbound_webhooks.rules.problems import Problems, joined
-from management.inbound_webhooks.rules.proof import can_be_used, check_proof, check_secret, missing_secret
+from management.inbound_webhooks.rules.proof import check_proof, check_secret, missing_secret, unusable
 from management.inbound_webhooks.rules.references import check_references
 from management.inbound_webhooks.rules.replay_guard import check_replay_guard
 from management.inbound_webhooks.rules.samples import sample_warnings
@@ -105,20 +105,17 @@ class SettingsRules:
             elif form.generated is None and not keeps_secret:
                 problems.add(path, missing_secret(path, form))
         if not problems.at("auth_config"):
-            if not can_be_used(config, form, secret, self.presets):
-                self._add_unusable(config, form, secret, problems)
+            words = unusable(config, secret, self.presets)
+            if words is not None:
+                problems.add(joined("auth_config", self._key_member(config, form, secret)), words)
             check_replay_guard(members, self.presets, problems)
         return form, secret
 
-    def _add_unusable(self, config: Json, form: SecretForm | None, secret: str | None, problems: Problems) -> None:
-        """The one member that can be at fault: the key that a verifier is built with."""
+    def _key_member(self, config: Json, form: SecretForm | None, secret: str | None) -> str:
+        """The one member that a verifier can fail on: the key it is built with."""
         if form is not None and secret is not None:
-            member, what = form.member, "secret"
-        elif config["type"] == "preset":
-            member, what = self.presets[config["preset"]].key_field, "key"
-        else:
-            member, what = "public_key", "key"
-        problems.add(joined("auth_config", member), f"{member} is no {what} that signatures can be checked with")
+            return form.member
+        return self.presets[config["preset"]].key_field if config["type"] == "preset" else "public_key"
 
     def warnings(self, settings: InboundWebhookSettings, sample_text: str | None) -> list[SettingsWarning]:
         """What does not fit the captured sample; it need not be wrong for other bodies."""

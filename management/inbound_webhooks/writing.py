@@ -20,7 +20,7 @@ from management.inbound_webhooks.repository import (
     webhooks_that_name,
 )
 from management.inbound_webhooks.rules.problems import Problems
-from management.inbound_webhooks.rules.proof import can_be_used
+from management.inbound_webhooks.rules.proof import check_secret, unusable
 from management.inbound_webhooks.schemas import Json
 from management.inbound_webhooks.sealed_secrets import SealedSecrets
 from management.inbound_webhooks.secret_forms import same_scheme, secret_form
@@ -140,7 +140,10 @@ class WebhookWriter:
         if not restoring or form is None:
             return False
         current = self._secrets.current(stored)
-        return current is None or can_be_used(config, form, current, self._rules.presets)
+        if current is None:
+            return True
+        fits = check_secret(form.member, form, current, Problems()) is not None
+        return fits and unusable(config, current, self._rules.presets) is None
 
     def _new_secret(self, stored: StoredWebhook, checked: Checked, *, keeps: bool) -> str | None:
         """The secret to set; None where the one there stays, or the scheme has none."""

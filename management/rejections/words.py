@@ -83,7 +83,7 @@ def _rate_limited(settings: InboundWebhookSettings | None, _: Expected | None) -
 def _unknown_preset(settings: InboundWebhookSettings | None, _: Expected | None) -> str:
     auth = None if settings is None else settings.auth_config
     named = f" {auth.preset}" if isinstance(auth, PresetScheme) else ""
-    return f"The webhook's preset{named} is not installed on the receiver, so that nobody can prove anything."
+    return f"The webhook's preset{named} is not installed on the receiver; the sender was told to try again."
 
 
 Words = Callable[[InboundWebhookSettings | None, Expected | None], str]
@@ -94,6 +94,7 @@ WORDS: Mapping[str, Words] = {
     BAD_TOKEN: _bad_token,
     BAD_ADDRESS: _bad_address,
     "unknown_preset": _unknown_preset,
+    "unusable_proof": _always("The webhook's proof cannot be used by the receiver; the sender was told to try again."),
     "unknown_webhook": _always("There is no webhook at this address."),
     "disabled_webhook": _always("The webhook is switched off, or the tenant is not entitled to webhooks."),
     "no_handshake_rule": _always(

@@ -9,7 +9,7 @@ from management.access import Actor
 from management.errors import ConflictError
 from management.inbound_webhooks.repository import load_to_change
 from management.inbound_webhooks.rules.problems import Problems, check_shape
-from management.inbound_webhooks.rules.proof import can_be_used, check_secret, missing_secret
+from management.inbound_webhooks.rules.proof import check_secret, missing_secret, unusable
 from management.inbound_webhooks.schemas import InboundWebhookSettings, Json
 from management.inbound_webhooks.sealed_secrets import SealedSecrets
 from management.inbound_webhooks.secret_forms import SECRET_NAMES, SecretForm
@@ -92,8 +92,9 @@ class WebhookSecretService:
         for name in given.keys() & {"secret", form.member}:
             secret = check_secret(name, form, given[name], problems)
             config = settings.as_json()["auth_config"]
-            if secret is not None and not can_be_used(config, form, secret, self._rules.presets):
-                problems.add(name, f"{name} is no secret that signatures can be checked with")
+            words = None if secret is None else unusable(config, secret, self._rules.presets)
+            if words is not None:
+                problems.add(name, words)
         if not given and form.generated is None:
             problems.add("secret", missing_secret("secret", form))
         rest = {name: value for name, value in body.items() if name not in members}

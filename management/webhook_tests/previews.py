@@ -13,7 +13,7 @@ from infra.requests.errors import FilterError, RecordRefusedError
 from infra.requests.filters import StoppedBy, compile_filters
 from infra.requests.plan import PlannedRequest, compile_plan, loads_json, request_bindings
 from management.errors import Problem, ValidationFailedError
-from management.webhook_tests.records import RequestKeys, TriedRequest
+from management.webhook_tests.records import TriedRequest, WorkedOut
 from management.webhook_tests.schemas import (
     DryRun,
     ExpressionFailure,
@@ -35,14 +35,14 @@ class Trial(NamedTuple):
     """A request, what the receiver makes of it, and when; `delivery_id` seeds what is random."""
 
     request: TriedRequest
-    keys: RequestKeys
+    found: WorkedOut
     delivery_id: str
     at_us: int
 
-    def planned(self, config: WebhookConfig) -> PlannedRequest:
+    def planned(self) -> PlannedRequest:
         """As a plan reads it."""
-        facts = self.request.facts(config, invalid_json=self.keys.invalid_json).model_dump_json().encode()
-        return PlannedRequest(self.request.body, facts, self.delivery_id, self.at_us, self.keys.dedupe_key, None)
+        found = self.found
+        return PlannedRequest(self.request.body, found.facts_json, self.delivery_id, self.at_us, found.dedupe_key, None)
 
 
 class _Field(NamedTuple):
@@ -73,22 +73,22 @@ class Previewer:
     def dry_run(self, config: WebhookConfig, trial: Trial) -> DryRun:
         """The whole way up to the action, as the pipeline goes it."""
         plan = compile_plan(config, self._registry, engine=self._engine, limits=self._limits)
-        found = plan.evaluate(trial.planned(config))
+        found = plan.evaluate(trial.planned())
         return DryRun(
             valid=found.fields is not None,
             stopped_by=_shown(found.stopped_by),
             fields=found.fields,
             problems=_problems(found.refusal),
-            dedupe_key=trial.keys.dedupe_key,
-            ordering_key=trial.keys.ordering_key,
-            warnings=[*trial.keys.warnings, *found.warnings],
+            dedupe_key=trial.found.dedupe_key,
+            ordering_key=trial.found.ordering_key,
+            warnings=[*trial.found.warnings, *found.warnings],
         )
 
     def filters(self, config: WebhookConfig, filters: Json | None, trial: Trial) -> FilterVerdict:
         """Whether `filters` let a JSON body through. Raises ValidationFailedError."""
         if filters is None:
             return FilterVerdict(passes=True, stopped_by=None)
-        planned = trial.planned(config)
+        planned = trial.planned()
         try:
             compiled = compile_filters(filters, engine=self._engine, limits=self._limits)
             bindings = request_bindings(config, planned)
@@ -118,7 +118,7 @@ class Previewer:
             message = "the webhook starts a workflow: name an action" if name is None else f"no action {name!r}"
             raise ValidationFailedError([Problem("action", message)])
         sources = field_mapping if field_mapping is not None else own.field_mapping if own is not None else {}
-        planned = trial.planned(config)
+        planned = trial.planned()
         bindings = request_bindings(config, planned)
         text = planned.body.decode()
         deadline = time.monotonic() + PREVIEW_SECONDS_MAX

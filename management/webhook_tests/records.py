@@ -1,15 +1,18 @@
 """A test as a record of the raw topic: what the receiver would have written, marked as a test. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from infra.jsonata import InputError, JsonataError
+from infra.proofs.requests import SignedRequest
+from infra.proofs.signed_ids import signed_id_of
 from infra.requests.headers import stored_of
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
 from schemas.bodies import BodyError, parse_body
 from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
+from schemas.presets import Preset
 from schemas.records import RequestFacts
 from schemas.webhooks import WebhookConfig
 
@@ -24,28 +27,21 @@ class TriedRequest(NamedTuple):
     body: bytes
     source_ip: str
 
-    def facts(self, config: WebhookConfig, *, invalid_json: bool) -> RequestFacts:
-        """What a record keeps of it besides the body."""
-        stored = stored_of(config.auth_config)
-        return RequestFacts(
-            method=self.method,
-            path=f"/api/inbound/{config.tenant_slug}/{config.slug}",
-            query=stored.pick_query(self.query),
-            headers=stored.pick(self.headers),
-            source_ip=self.source_ip,
-            user_agent=self.headers.get("user-agent"),
-            content_type=self.content_type,
-            invalid_json=invalid_json,
-        )
 
+class WorkedOut(NamedTuple):
+    """What the receiver works out of a request; `warnings` say in words what it could not. `facts` are what a record
+    keeps of it besides the body."""
 
-class RequestKeys(NamedTuple):
-    """What the receiver works out of a request; `warnings` say in words what it could not."""
-
+    facts: RequestFacts
     dedupe_key: str | None
     ordering_key: str | None
     warnings: list[str]
-    invalid_json: bool
+
+    @property
+    def facts_json(self) -> bytes:
+        """The facts as the receiver writes them: paths to be masked only where there are any."""
+        without = None if self.facts.redact_paths else {"redact_paths"}
+        return self.facts.model_dump_json(exclude=without).encode()
 
 
 class RawRecord(NamedTuple):
@@ -58,12 +54,21 @@ class RawRecord(NamedTuple):
     facts: RequestFacts
 
 
-def request_keys(config: WebhookConfig, request: TriedRequest, *, at_us: int, timeout_seconds: float) -> RequestKeys:
-    """The keys, worked out as the receiver does: an expression that fails leaves the request without its key."""
+def work_out(
+    config: WebhookConfig,
+    request: TriedRequest,
+    presets: Mapping[str, Preset],
+    *,
+    at_us: int,
+    timeout_seconds: float,
+) -> WorkedOut:
+    """Facts and keys, worked out as the receiver does: an expression that fails leaves the request without its key,
+    but for the id that the sender signs."""
+    facts = _facts(config, request, presets)
     try:
         body = parse_body(request.body, request.content_type)
     except BodyError:
-        return RequestKeys(None, None, [], invalid_json=True)
+        return WorkedOut(facts.model_copy(update={"invalid_json": True}), None, None, [])
     compile_key = key_compiler(timeout_seconds=timeout_seconds)
     warnings: list[str] = []
 
@@ -80,15 +85,14 @@ def request_keys(config: WebhookConfig, request: TriedRequest, *, at_us: int, ti
 
     dedupe_key = key("idempotency_source", lambda: build_key(config.idempotency_source, compile_key))
     ordering_key = key("ordering_key", lambda: build_ordering_key(config.ordering_key, compile_key))
-    return RequestKeys(dedupe_key, ordering_key, warnings, invalid_json=False)
+    return WorkedOut(facts, dedupe_key or _signed_id(config, request, presets), ordering_key, warnings)
 
 
 def raw_record(
-    config: WebhookConfig, request: TriedRequest, keys: RequestKeys, *, delivery_id: str, at_us: int, traceparent: str
+    config: WebhookConfig, request: TriedRequest, found: WorkedOut, *, delivery_id: str, at_us: int, traceparent: str
 ) -> RawRecord:
     """The record of a test."""
-    facts = request.facts(config, invalid_json=keys.invalid_json)
-    source_key = keys.ordering_key or keys.dedupe_key or delivery_id
+    source_key = found.ordering_key or found.dedupe_key or delivery_id
     return RawRecord(
         request_topic(config.priority),
         request_key(config.tenant_id, config.webhook_id, source_key),
@@ -99,10 +103,31 @@ def raw_record(
             config.webhook_id,
             config.version,
             at_us,
-            facts.model_dump_json().encode(),
-            keys.dedupe_key,
+            found.facts_json,
+            found.dedupe_key,
             traceparent,
             is_test=True,
         ),
-        facts,
+        found.facts,
     )
+
+
+def _facts(config: WebhookConfig, request: TriedRequest, presets: Mapping[str, Preset]) -> RequestFacts:
+    stored = stored_of(config.auth_config, presets)
+    return RequestFacts(
+        method=request.method,
+        path=f"/api/inbound/{config.tenant_slug}/{config.slug}",
+        query=stored.pick_query(request.query),
+        headers=stored.pick(request.headers),
+        source_ip=request.source_ip,
+        user_agent=request.headers.get("user-agent"),
+        content_type=request.content_type,
+        redact_paths=list(config.redact_paths),
+    )
+
+
+def _signed_id(config: WebhookConfig, request: TriedRequest, presets: Mapping[str, Preset]) -> str | None:
+    id_of = signed_id_of(config.auth_config, presets)
+    if id_of is None:
+        return None
+    return id_of(SignedRequest(request.method, "", "", request.headers, request.body, request.source_ip))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import NamedTuple
 from uuid import UUID
@@ -21,7 +22,7 @@ from management.paging import Page, PageMeta
 from management.webhook_tests.answers import tested_delivery
 from management.webhook_tests.outcomes import OutcomeWatcher
 from management.webhook_tests.previews import Previewer, Trial
-from management.webhook_tests.records import RawRecord, TriedRequest, raw_record, request_keys
+from management.webhook_tests.records import RawRecord, TriedRequest, raw_record, work_out
 from management.webhook_tests.repository import NewTest, TestedWebhook, WebhookTestRepository
 from management.webhook_tests.schemas import (
     JSON_CONTENT,
@@ -41,6 +42,7 @@ from management.webhook_tests.schemas import (
 from management.webhook_tests.sender import RecordPlace, RecordSender
 from management.webhook_tests.waiting import PendingReasons
 from schemas.encoding import record_bytes
+from schemas.presets import Preset
 from schemas.records import DeliveryRecord, DispatchStatus
 
 #: Tests of one tenant that wait for their outcome at the same time, in one process.
@@ -61,7 +63,14 @@ class _Sent(NamedTuple):
 class WebhookTestService:
     """Raises NotFoundError, ConflictError, ValidationFailedError, and as the repository does."""
 
-    def __init__(self, repository: WebhookTestRepository, previewer: Previewer, settings: Settings) -> None:
+    def __init__(
+        self,
+        repository: WebhookTestRepository,
+        previewer: Previewer,
+        settings: Settings,
+        presets: Mapping[str, Preset],
+    ) -> None:
+        self._presets = presets
         self._repository = repository
         self._previewer = previewer
         self._wait_seconds = settings.management.test_wait_seconds
@@ -111,7 +120,7 @@ class WebhookTestService:
         webhook = self._repository.find(actor.tenant_id, webhook_id)
         trial = self._trial(actor, webhook, _tried(actor, webhook, given))
         found = self._previewer.dry_run(webhook.config, trial)
-        test = _new_test(webhook_id, trial.request, webhook, delivery_id=None)
+        test = _new_test(webhook_id, trial, delivery_id=None)
         self._repository.add(actor, test, found.model_dump(mode="json"))
         return found
 
@@ -136,8 +145,8 @@ class WebhookTestService:
 
     def _trial(self, actor: Actor, webhook: TestedWebhook, request: TriedRequest) -> Trial:
         at_us = now_us()
-        keys = request_keys(webhook.config, request, at_us=at_us, timeout_seconds=self._key_timeout_seconds)
-        return Trial(request, keys, uuid7_text(at_us), at_us)
+        found = work_out(webhook.config, request, self._presets, at_us=at_us, timeout_seconds=self._key_timeout_seconds)
+        return Trial(request, found, uuid7_text(at_us), at_us)
 
     def _send(self, actor: Actor, webhook_id: UUID, given: WebhookTestInput) -> _Sent:
         """The test is kept before it acts, so that whatever it does can be traced to whoever sent it."""
@@ -146,12 +155,12 @@ class WebhookTestService:
         record = raw_record(
             webhook.config,
             trial.request,
-            trial.keys,
+            trial.found,
             delivery_id=trial.delivery_id,
             at_us=trial.at_us,
             traceparent=f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01",
         )
-        test = _new_test(webhook_id, trial.request, webhook, delivery_id=UUID(trial.delivery_id))
+        test = _new_test(webhook_id, trial, delivery_id=UUID(trial.delivery_id))
         try:
             outcome = self._watcher.expect(trial.delivery_id)
             self._repository.add(actor, test, {"dispatch_status": DispatchStatus.PENDING})
@@ -203,8 +212,8 @@ def _tried(actor: Actor, webhook: TestedWebhook, given: GivenRequest) -> TriedRe
     )
 
 
-def _new_test(webhook_id: UUID, request: TriedRequest, webhook: TestedWebhook, *, delivery_id: UUID | None) -> NewTest:
-    facts = request.facts(webhook.config, invalid_json=False)
+def _new_test(webhook_id: UUID, trial: Trial, *, delivery_id: UUID | None) -> NewTest:
+    request, facts = trial.request, trial.found.facts
     shown: Json = {
         "method": facts.method,
         "headers": facts.headers,

@@ -40,6 +40,7 @@ BODIES: dict[str, Json] = {
     "replace_inbound_webhook": {"name": "Other"},
     "patch_inbound_webhook": {"name": "Other"},
     "rotate_secret": {},
+    "explain_request": {},
     "update_user": {"full_name": "Other"},
     "set_password": {"password": "correct horse battery staple"},
     "update_role": {"name": "other"},

@@ -12,7 +12,7 @@ from infra.ids import uuid7_text
 from infra.jsonata import ENGINES, Limits
 from management.errors import ValidationFailedError
 from management.webhook_tests.previews import PREVIEW_SECONDS_MAX, Previewer, Trial
-from management.webhook_tests.records import TriedRequest, request_keys
+from management.webhook_tests.records import TriedRequest, work_out
 from schemas.webhooks import WorkflowHandler
 from tests.support.requests import webhook_config
 
@@ -29,8 +29,8 @@ def previewer(engine: str = "jlens", timeout_seconds: float = 1.0) -> Previewer:
 def trial() -> Trial:
     body = b'{"alert":{"id":"a-1"}}'
     request = TriedRequest("POST", {"x-event": "raised"}, {"site": "north"}, "application/json", body, "10.0.0.9")
-    keys = request_keys(webhook_config(), request, at_us=AT_US, timeout_seconds=1)
-    return Trial(request, keys, uuid7_text(AT_US), AT_US)
+    found = work_out(webhook_config(), request, {}, at_us=AT_US, timeout_seconds=1)
+    return Trial(request, found, uuid7_text(AT_US), AT_US)
 
 
 def preview(mapping: dict[str, str], **options: Any) -> Any:

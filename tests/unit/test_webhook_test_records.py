@@ -11,7 +11,7 @@ from infra.requests.headers import StoredHeaders
 from infra.topics import EXPEDITED, RECEIVED
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
-from management.webhook_tests.records import RawRecord, TriedRequest, raw_record, request_keys
+from management.webhook_tests.records import RawRecord, TriedRequest, raw_record, work_out
 from schemas.headers import encode
 from schemas.keys import request_key
 from schemas.records import RequestFacts
@@ -32,8 +32,8 @@ def tried(body: bytes = b'{"alert":{"id":"a-1","site":7}}', **changes: Any) -> T
 
 
 def recorded(config: WebhookConfig, request: TriedRequest) -> RawRecord:
-    keys = request_keys(config, request, at_us=AT_US, timeout_seconds=1)
-    return raw_record(config, request, keys, delivery_id=DELIVERY_ID, at_us=AT_US, traceparent=TRACEPARENT)
+    found = work_out(config, request, {}, at_us=AT_US, timeout_seconds=1)
+    return raw_record(config, request, found, delivery_id=DELIVERY_ID, at_us=AT_US, traceparent=TRACEPARENT)
 
 
 def test_the_facts_are_those_of_the_receiver() -> None:
@@ -89,11 +89,11 @@ def test_a_key_from_a_header_is_found_in_any_case_of_its_name() -> None:
 
 def test_keys_that_cannot_be_worked_out_are_said_in_words() -> None:
     config = webhook_config(ordering_key="$number(alert.id)")
-    keys = request_keys(config, tried(b'{"alert":{"id":"x"}}'), at_us=AT_US, timeout_seconds=1)
+    keys = work_out(config, tried(b'{"alert":{"id":"x"}}'), {}, at_us=AT_US, timeout_seconds=1)
     assert (keys.dedupe_key, keys.ordering_key) == ("x", None)
     [warning] = keys.warnings
     assert warning.startswith("ordering_key: ")
-    keys = request_keys(config, tried(b"{}"), at_us=AT_US, timeout_seconds=1)
+    keys = work_out(config, tried(b"{}"), {}, at_us=AT_US, timeout_seconds=1)
     assert keys.warnings[0] == "idempotency_source: the request has no value for it"
 
 

@@ -4,19 +4,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from infra.addresses import parse_networks
+from infra.proofs.errors import ProofError
 from infra.proofs.requests import Secret
 from infra.proofs.verify import build_verifier
 from management.inbound_webhooks.rules.preset_fields import check_preset_fields
 from management.inbound_webhooks.rules.problems import Problems, check_shape, joined
+from management.inbound_webhooks.schemes import auth_of
 from management.inbound_webhooks.secret_forms import SecretForm
 from schemas.presets import Preset
 from schemas.webhooks import (
     PLACEHOLDER_PATTERN,
     ApiKeyScheme,
-    AuthConfig,
     BasicScheme,
     BearerScheme,
     HmacScheme,
@@ -42,7 +43,6 @@ _PATH = "auth_config"
 _BRACED = re.compile(r"\{[^{}]*\}")
 _PLACEHOLDER = re.compile(PLACEHOLDER_PATTERN)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_AUTH: TypeAdapter[AuthConfig] = TypeAdapter(AuthConfig)
 #: Where the words of a shape say too little.
 _SAID_OTHERWISE = {
     ("none", f"{_PATH}.acknowledge_unauthenticated"): (
@@ -104,18 +104,14 @@ def missing_secret(path: str, form: SecretForm) -> str:
     return f"{path.rpartition('.')[2]} is required, since the sender gives it out: {form.description}"
 
 
-def can_be_used(
-    config: Mapping[str, Any], form: SecretForm | None, secret: str | None, presets: Mapping[str, Preset]
-) -> bool:
-    """Whether a verifier can be built of an `auth_config` in order; `secret` None: it stays what it is.
+def unusable(config: Mapping[str, Any], secret: str | None, presets: Mapping[str, Preset]) -> str | None:
+    """Why no verifier can be built of an `auth_config` in order with this secret (None: it stays what it is).
 
-    Keys that are no keys show only here: base64 of the wrong length, a point that is on no curve.
+    Keys that are no keys show only here: base64 that is none, or of the wrong length. The words name no value.
     """
-    sealed = {} if form is None else {"secrets": [{"sealed": ""}]}
-    auth = _AUTH.validate_python({**config, **sealed})
     secrets = [] if secret is None else [Secret(secret.encode(), None)]
     try:
-        build_verifier(auth, secrets, presets)
-    except ValueError:
-        return False
-    return True
+        build_verifier(auth_of(config), secrets, presets)
+    except ProofError as error:
+        return str(error)
+    return None
