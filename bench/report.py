@@ -22,7 +22,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _BEGIN, _END = "<!-- newest result: begin -->", "<!-- newest result: end -->"
 _COLUMNS = ("figure", "#value", "#floor", "#ratio", "#aim", "met")
 _MEMORY_COLUMNS = ("process", "#processes", "#resident MiB", "#proportional MiB")
-_PER_SECOND, _MILLISECONDS = "/s", " ms"
+_PER_SECOND, _MILLISECONDS, _MICROSECONDS = "/s", " ms", " µs"
 
 
 class BenchResult(BaseModel):
@@ -76,6 +76,7 @@ class Figure:
 def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
     """Every figure that the measurements hold, in the order of the pipeline."""
     readers = {
+        "verification": _verification,
         "ingress": _ingress,
         "processors": _processors,
         "actions": _actions,
@@ -84,6 +85,12 @@ def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
         "pipeline": _pipeline,
     }
     return [figure for name, read in readers.items() if name in measurements for figure in read(measurements[name])]
+
+
+def _verification(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    for name, cost in rows["microseconds"].items():
+        floor = rows["floor, 64 KiB" if "64 KiB" in name else "floor"]
+        yield Figure(f"proof, {name}", cost, _MICROSECONDS, floor)
 
 
 _INGRESS_AIMS = {"1 worker(s), 64 connections": 16_000, "1 worker(s), 256 connections": 20_000}
