@@ -1,5 +1,10 @@
 """Bodies at the real receiver: caps, chunks, slow senders."""
 
+import pytest
+
+from schemas.headers import decode
+from schemas.records import RequestFacts
+from tests.support.hostile_bodies import REFUSED
 from tests.support.ingress import (
     Publisher,
     RawConnection,
@@ -59,6 +64,18 @@ def test_a_large_body_within_the_cap_arrives_whole(
     answer = ingress.send(signed(config, body))
     assert answer.status == 200
     assert watcher.delivery(answer.json["delivery_id"]).value() == body
+
+
+@pytest.mark.parametrize("name", ["opening brackets", "many arrays", "digits"])
+def test_a_body_made_to_cost_much_is_answered_400_and_kept(
+    ingress: RunningIngress, tenant: Publisher, watcher: Watcher, name: str
+) -> None:
+    config = tenant.publish(tenant.webhook(idempotency_source={"type": "jsonata", "value": "alert.id & '!'"}))
+    answer = await_status(ingress, signed(config, REFUSED[name]), 400)
+    assert answer.json == {"delivery_id": answer.headers["x-delivery-id"], "error": "invalid_json"}
+    message = watcher.delivery(answer.json["delivery_id"])
+    assert message.value() == REFUSED[name]
+    assert RequestFacts.model_validate_json(decode(message.headers()).request).invalid_json
 
 
 def test_a_sender_that_waits_for_100_continue_is_told_to_go_on(ingress: RunningIngress, tenant: Publisher) -> None:

@@ -138,14 +138,27 @@ def test_a_delivery_record_is_what_the_model_reads(
     names=st.dictionaries(st.sampled_from(["user-agent", "content-type", "x-acme", "authorization", "x-sig"]), LATIN),
     ingress_us=st.integers(0, 10**9),
     invalid_json=st.booleans(),
+    redact_paths=st.lists(TEXT, max_size=2),
 )
 def test_request_facts_are_what_the_model_reads_and_hold_no_proof(
-    method: str, path: str, query: str, names: dict[str, str], ingress_us: int, *, invalid_json: bool
+    method: str,
+    path: str,
+    query: str,
+    names: dict[str, str],
+    ingress_us: int,
+    *,
+    invalid_json: bool,
+    redact_paths: list[str],
 ) -> None:
     head = Head(method, path, query, names, keep_alive=True, content_length=0)
-    value = request_facts(head, StoredHeaders("X-Sig"), "203.0.113.7", ingress_us, invalid_json=invalid_json)
+    stored = StoredHeaders("X-Sig")
+    value = request_facts(
+        head, stored, "203.0.113.7", ingress_us, invalid_json=invalid_json, redact_paths=tuple(redact_paths)
+    )
     read = RequestFacts.model_validate_json(value)
-    assert set(json.loads(value)) == set(RequestFacts.model_fields)
+    written = set(json.loads(value))
+    assert written == set(RequestFacts.model_fields) - (set() if redact_paths else {"redact_paths"})
+    assert read.redact_paths == redact_paths
     assert (read.method, read.path, read.ingress_us, read.invalid_json) == (method, path, ingress_us, invalid_json)
     assert (read.user_agent, read.content_type) == (names.get("user-agent"), names.get("content-type"))
     assert not {"authorization", "x-sig"} & set(read.headers)
