@@ -64,7 +64,7 @@ class IngressSettings(_Section):
     `trusted_proxies` (CIDR, separated by commas): whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     A refusal is written no earlier than `refusal_pace_milliseconds` after its request was whole.
     `failed_proofs_per_minute` is per source address and also the burst; 0: no bound.
-    `public_base_url`: scheme and host of the URLs that senders sign; unset: what the request says.
+    `public_base_url`: what stands before the path in the URLs that senders sign; unset: what the request says.
     """
 
     host: str = "127.0.0.1"
@@ -82,7 +82,7 @@ class IngressSettings(_Section):
     rejection_keys_max: int = Field(default=1_000, ge=1)
     refusal_pace_milliseconds: int = Field(default=10, ge=0, le=1_000)
     failed_proofs_per_minute: int = Field(default=120, ge=0)
-    public_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+$")
+    public_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]*[^\s?#/]$")
     key_timeout_milliseconds: int = Field(default=50, ge=1, le=5_000)
     linger_milliseconds: float = Field(default=2.0, ge=0, le=100)
     shutdown_timeout_seconds: float = Field(default=10.0, gt=0)
