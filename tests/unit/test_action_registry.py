@@ -188,6 +188,20 @@ def test_commands_of_one_external_id_keep_their_order_and_others_run_together() 
     assert sets_in_order(commands) == [[0, 1, 3], [2, 5], [4]]
 
 
+def test_commands_of_one_record_key_keep_their_order_too_whatever_their_external_ids() -> None:
+    entries = [("a", b"k"), ("b", b"k"), ("a", b"l"), ("c", b"m"), ("b", b"m"), ("d", b"n")]
+    commands = [
+        parse_command(
+            request(fields={"title": "x", "client_id": "A", "external_id": external_id}),
+            None,
+            builtin_registry(),
+            key=key,
+        )
+        for external_id, key in entries
+    ]
+    assert sets_in_order(commands) == [[0, 3, 5], [1, 2], [4]]
+
+
 @pytest.mark.parametrize(
     ("target", "patch", "merged"),
     [
