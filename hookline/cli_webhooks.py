@@ -243,6 +243,8 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 
 def _proof(shown: dict[str, Any]) -> str:
+    if shown["auth_type"] == "preset":
+        return f"preset {shown['auth_config']['preset']}"
     return "[red]none[/red]" if shown["auth_type"] == "none" else str(shown["auth_type"])
 
 

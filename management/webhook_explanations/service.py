@@ -11,6 +11,7 @@ from infra.addresses import parse_address
 from infra.clock import now_us
 from infra.jsonata import InputError, JsonataError
 from infra.postgres import Pool, tenant_transaction
+from infra.proofs.errors import ProofError
 from infra.proofs.explain import explain
 from infra.proofs.handshakes import HandshakeAnswer, compile_handshakes, handshake_rules
 from infra.proofs.requests import Secret, SignedRequest
@@ -48,6 +49,15 @@ class _Verdict(NamedTuple):
         return "accepted" if self.reason is None else "refused"
 
 
+class _Read(NamedTuple):
+    """What the request has for itself."""
+
+    idempotency_key: str | None = None
+    ordering_key: str | None = None
+    event_type: str | None = None
+    warnings: Sequence[str] = ()
+
+
 class ExplanationService:
     """Sends, keeps and logs nothing. Raises PostgresUnavailableError while Postgres is away."""
 
@@ -71,20 +81,13 @@ class ExplanationService:
         base_url = self._base_url or request.base_url or self._receiver_base_url
         request = request._replace(base_url=base_url)
         at_us = now_us() if given.received_at is None else microseconds(given.received_at)
+        if isinstance(config.auth_config, PresetAuth) and config.auth_config.preset not in self._presets:
+            return _explanation(self._refused("unknown_preset", stored), _Read())
         verdict = self._verdict(stored, config, request, at_us)
         found = self._worked_out(config, request, at_us)
         event_type, trouble = self._event_type(config, request, at_us)
-        return Explanation(
-            verdict=verdict.name,
-            reason=verdict.reason,
-            words=verdict.words,
-            hints=list(verdict.hints),
-            handshake=None if verdict.handshake is None else _shown(verdict.handshake),
-            idempotency_key=found.dedupe_key,
-            ordering_key=found.ordering_key,
-            event_type=event_type,
-            warnings=[*found.warnings, *trouble],
-        )
+        read = _Read(found.dedupe_key, found.ordering_key, event_type, (*found.warnings, *trouble))
+        return _explanation(verdict, read)
 
     def _verdict(self, stored: StoredWebhook, config: WebhookConfig, request: SignedRequest, at_us: int) -> _Verdict:
         """In the receiver's order: cap, switch, proof, handshake."""
@@ -92,10 +95,11 @@ class ExplanationService:
             return self._refused("body_too_large", stored)
         if not config.is_active:
             return self._refused("disabled_webhook", stored)
-        if isinstance(config.auth_config, PresetAuth) and config.auth_config.preset not in self._presets:
-            return self._refused("unknown_preset", stored)
         secrets = self._secrets.opened(stored)
-        found = explain(config.auth_config, secrets, request, at_us, self._presets)
+        try:
+            found = explain(config.auth_config, secrets, request, at_us, self._presets)
+        except ProofError:
+            return self._refused("unusable_proof", stored)
         handshake = self._handshake(config, secrets, request, at_us, proven=found.reason is None)
         if handshake is None and found.reason is None and request.method in _BODILESS:
             return self._refused("no_handshake_rule", stored)
@@ -145,6 +149,20 @@ class ExplanationService:
             return None, []
         except (JsonataError, InputError) as error:
             return None, [f"event_type: {error}"]
+
+
+def _explanation(verdict: _Verdict, read: _Read) -> Explanation:
+    return Explanation(
+        verdict=verdict.name,
+        reason=verdict.reason,
+        words=verdict.words,
+        hints=list(verdict.hints),
+        handshake=None if verdict.handshake is None else _shown(verdict.handshake),
+        idempotency_key=read.idempotency_key,
+        ordering_key=read.ordering_key,
+        event_type=read.event_type,
+        warnings=list(read.warnings),
+    )
 
 
 def _signed_request(given: RequestToExplain, config: WebhookConfig) -> SignedRequest:

@@ -19,6 +19,7 @@ from management.inbound_webhooks.validation import SettingsRules
 from management.inbound_webhooks.writing import WebhookWriter
 from management.webhook_secrets.repository import drop_previous, replace_secrets, rotate_secret
 from management.webhook_secrets.schemas import FinalisedRotation, RotatedSecret, SecretRotationInput
+from schemas.webhooks import PresetScheme, StandardWebhooksScheme
 
 
 class WebhookSecretService:
@@ -74,7 +75,11 @@ class WebhookSecretService:
         stored = load_to_change(connection, actor.tenant_id, webhook_id)
         form = self._rules.secret_form(stored.settings)
         if form is None:
-            raise ConflictError(f"auth_type {stored.settings.auth_type}, as it is configured, has no secret to rotate")
+            auth = stored.settings.auth_config
+            if isinstance(auth, PresetScheme) and auth.preset not in self._rules.presets:
+                raise ConflictError(f"preset {auth.preset} is not installed any more: choose another one first")
+            keyed = " with a public key" if isinstance(auth, PresetScheme | StandardWebhooksScheme) else ""
+            raise ConflictError(f"auth_type {auth.type}{keyed} has no secret to rotate")
         return stored, form
 
     def _checked(

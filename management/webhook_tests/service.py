@@ -15,9 +15,10 @@ from infra.errors import KafkaUnavailableError, PostgresUnavailableError
 from infra.ids import uuid7_text
 from infra.log import get_logger
 from infra.postgres import Row
+from infra.proofs.errors import UnknownPresetError
 from infra.settings import Settings
 from management.access import Actor
-from management.errors import Problem, TooManyRequestsError, UnavailableError, ValidationFailedError
+from management.errors import ConflictError, Problem, TooManyRequestsError, UnavailableError, ValidationFailedError
 from management.paging import Page, PageMeta
 from management.webhook_tests.answers import tested_delivery
 from management.webhook_tests.outcomes import OutcomeWatcher
@@ -145,7 +146,12 @@ class WebhookTestService:
 
     def _trial(self, actor: Actor, webhook: TestedWebhook, request: TriedRequest) -> Trial:
         at_us = now_us()
-        found = work_out(webhook.config, request, self._presets, at_us=at_us, timeout_seconds=self._key_timeout_seconds)
+        try:
+            found = work_out(
+                webhook.config, request, self._presets, at_us=at_us, timeout_seconds=self._key_timeout_seconds
+            )
+        except UnknownPresetError as error:
+            raise ConflictError(f"{error}: the webhook takes no request until it has another one") from error
         return Trial(request, found, uuid7_text(at_us), at_us)
 
     def _send(self, actor: Actor, webhook_id: UUID, given: WebhookTestInput) -> _Sent:

@@ -5,7 +5,7 @@ import threading
 from confluent_kafka.admin import AdminClient
 
 from infra.errors import KafkaUnavailableError
-from infra.groups import ConsumerGroup, consumer_groups, member_count
+from infra.groups import ConsumerGroup, consumer_groups, group_readers
 from infra.kafka import admin_client
 from infra.lag import LagReader
 from infra.settings import Settings
@@ -49,8 +49,14 @@ class PendingReasons:
     def _state(self, role: str, what: str) -> str:
         if self._admin is None:
             self._admin = admin_client(self._settings.kafka, "hookline-management-tests")
-        members = member_count(self._admin, self._groups[role].group_id, timeout_seconds=_ANSWER_SECONDS_MAX)
-        who = f"{members} running" if members else "none is running, or none has joined its group yet"
+        group = self._groups[role]
+        readers = group_readers(self._admin, group.group_id, group.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
+        if not readers.members:
+            who = "none is running, or none has joined its group yet"
+        elif readers.unread:
+            who = f"none reads {', '.join(readers.unread)}"
+        else:
+            who = f"{readers.members} in its group"
         return f"{role}: {what}; {who}"
 
     def _reader(self, role: str) -> LagReader:

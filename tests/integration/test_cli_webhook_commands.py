@@ -34,12 +34,20 @@ EVERYTHING: list[dict[str, Any]] = [
     {"auth_type": "basic", "auth_config": {"username": "sender"}},
     {"auth_type": "api_key", "auth_config": {"header": "X-Key"}},
     {"auth_type": "path_token", "auth_config": {"query_param": "t"}},
+    {"auth_type": "standard_webhooks", "auth_config": {"tolerance_seconds": 60}},
+    {"auth_type": "standard_webhooks", "auth_config": {"public_key": f"whpk_{'A' * 43}="}},
+    {"auth_type": "preset", "auth_config": {"preset": "github"}},
+    {"auth_type": "preset", "auth_config": {"preset": "okta", "header": "X-Okta-Key"}, "idempotency_source": None},
+    {"auth_type": "preset", "auth_config": {"preset": "discord", "public_key": "0123456789abcdef" * 4}},
     {"auth_type": "ip_allowlist", "auth_config": {"ip_cidrs": ["192.0.2.7"]}},
     {"auth_type": "none", "auth_config": {"acknowledge_unauthenticated": True}},
     *[{"handler_config": {**TICKET, "on_existing": option}} for option in ("fail", "update", "ignore")],
     *[{"handler_config": {**ASSET, "on_duplicate": option}} for option in ("fail", "link")],
     {"filters": FILTERS, "metadata": {"a": "2026-01-01", "b": 1.5, "c": None, "d": False, "e": "no"}},
     {"idempotency_source": {"type": "header", "value": "X-Id"}, "ordering_key": "alert.id", "is_active": False},
+    {"enrichment": {"severity": "$uppercase(alert.severity)"}, "redact_paths": ["$.user.password", "cards[*].number"]},
+    {"handshake": {"methods": ["GET"], "when": [{"source": "query.c", "exists": True}], "text": "{query.c}"}},
+    {"handshake": {"methods": ["POST"], "when": [{"source": "body.a", "equals": 1}], "json": {"b": "{body.a}"}}},
     {"description": "one\n\n  two: é\t\n", "priority": 0, "rate_limit_per_minute": 1, "max_body_bytes": 1},
     {"validation": {"mode": "warn", "event_type": "ticket.created"}},
 ]
@@ -61,6 +69,23 @@ def test_a_list_shows_what_matters_and_search_narrows_it(management_base: Manage
     assert command("webhooks", "list", "--search", "nothing-like-it").output == "no webhook\n"
     [found] = command("webhooks", "list", "--search", "listed-one", "--json").json
     assert found["slug"] == "listed-one"
+
+
+def test_presets_are_listed_and_one_is_shown_with_what_to_enter_where(
+    management_base: ManagementBase, command: Command
+) -> None:
+    listed = command("webhooks", "presets")
+    assert listed.code == 0, listed.error
+    assert listed.output.splitlines()[0].split() == ["preset", "sender", "kind", "fields", "proof"]
+    assert any(line.startswith("github ") for line in listed.output.splitlines())
+    as_json = command("webhooks", "presets", "--json").json
+    assert {one["name"] for one in as_json} >= {"github", "stripe"}
+    shown = command("webhooks", "presets", "github")
+    assert "X-Hub-Signature-256" in shown.output
+    assert command("webhooks", "presets", "github", "--json").json["name"] == "github"
+    assert command("webhooks", "presets", "no/such").code == ExitCode.WORK_FAILED
+    create_webhook(management_base, "of-a-preset", auth_type="preset", auth_config={"preset": "github"})
+    assert "preset github" in command("webhooks", "list", "--search", "of-a-preset").output
 
 
 def test_every_page_of_a_list_is_read(management_base: ManagementBase, command: Command) -> None:

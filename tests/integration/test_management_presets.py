@@ -305,3 +305,26 @@ def test_nothing_of_a_secret_is_in_versions_or_the_audit(management_base: Manage
     written += management_base.rows("SELECT after FROM audit_entries WHERE resource_id = %s", (created["id"],))
     assert len(written) == 2
     assert STRIPE_SECRET not in orjson.dumps(written).decode()
+
+
+def test_a_webhook_whose_preset_is_gone_can_be_seen_and_mended(management_base: ManagementBase) -> None:
+    created = create_webhook(management_base, "orphaned", **with_preset("github"))
+    path = f"{WEBHOOKS}/{created['id']}"
+    management_base.write(
+        "UPDATE webhooks SET auth_config = jsonb_set(auth_config, '{preset}', '\"gone\"') WHERE id = %s",
+        (created["id"],),
+    )
+    shown = get_webhook(management_base, created["id"])
+    assert (shown["auth_config"]["preset"], shown["handshake_token"]) == ("gone", None)
+    assert management_base.call("GET", WEBHOOKS, params={"slug": "orphaned"}).status_code == 200
+    renamed = management_base.call("PATCH", path, json={"name": "Other"})
+    assert set(problems_of(renamed)) == {"auth_config.preset"}
+    rotated = management_base.call("POST", f"{path}/rotate-secret")
+    assert (rotated.status_code, "gone" in rotated.text) == (409, True)
+    tried = management_base.call("POST", f"{path}/test", json={"body": {}, "dry_run": True})
+    assert (tried.status_code, "gone" in tried.text) == (409, True)
+    explained = management_base.call("POST", f"{path}/explain", json={})
+    assert (explained.status_code, explained.json()["reason"]) == (200, "unknown_preset")
+    mended = management_base.call("PATCH", path, json={"auth_config": {"preset": "gitlab"}})
+    assert mended.status_code == 200, mended.text
+    assert mended.json()["secret"]

@@ -120,6 +120,8 @@ def test_they_are_bounded(management_base: ManagementBase) -> None:
         "enrichment": "enrichment must have at most 50 members",
         "redact_paths": "redact_paths must have at most 100 entries",
     }
+    answer = {**HANDSHAKE, "json": {"text": "x" * 4_096}}
+    assert "at most 4,096 bytes" in refused_webhook(management_base, handshake=answer)["handshake.json"]
     large = {f"member-{number}": f"'{'x' * 2_000}'" for number in range(40)}
     assert "at most 65,536 bytes" in refused_webhook(management_base, enrichment=large)["enrichment"]
 

@@ -4,9 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from management.inbound_webhooks.rules.problems import Problems, joined
 from schemas.handshakes import HANDSHAKE_PLACEHOLDER_PATTERN
 
+#: An answer may go to whoever asks, so that it must not be much larger than the question.
+ANSWER_BYTES_MAX = 4_096
 _PATH = "handshake"
 _BODILESS = frozenset({"GET", "HEAD"})
 _PLACEHOLDER = re.compile(HANDSHAKE_PLACEHOLDER_PATTERN)
@@ -26,6 +30,9 @@ def check_handshake(rule: Any, *, has_secret: bool, problems: Problems) -> None:
         if condition.get("equals_token") and not has_secret:
             message = "equals_token: the token is made of the webhook's secret, and this scheme has none"
             problems.add(joined(path, "equals_token"), message)
+    size = len(orjson.dumps(rule.get("json")))
+    if size > ANSWER_BYTES_MAX:
+        problems.add(joined(_PATH, "json"), f"json must have at most {ANSWER_BYTES_MAX:,} bytes, but has {size:,}")
     for path, text in _texts(rule):
         for found in _MEANT.findall(text):
             placeholder = _PLACEHOLDER.fullmatch(found)
