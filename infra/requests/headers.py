@@ -59,6 +59,11 @@ def proof_parameters(auth: AuthConfig, presets: Presets) -> tuple[str, ...]:
     return () if name is None else (name,)
 
 
+def proof_body_path(auth: AuthConfig, presets: Presets) -> str | None:
+    """The JSON path in the body that holds a webhook's proof; None where it stands elsewhere."""
+    return _token_name(proof_of(auth, presets), auth, presets, "body")
+
+
 def _token_name(proof: Proof | None, auth: AuthConfig, presets: Presets, place: str) -> str | None:
     """The name a preset's token goes by, if it stands at `place`."""
     if not isinstance(proof, TokenProof) or proof.place != place:

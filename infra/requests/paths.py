@@ -52,6 +52,33 @@ class JsonPath:
                 raise TooManyValuesError(f"leads to more than {VALUES_MAX} values")
         return values
 
+    def replace(self, box: list[Any], new: Any) -> bool:
+        """Put `new` in the place of every value that it leads to from `box[0]`; True when there was one.
+
+        Raises TooManyValuesError.
+        """
+        holders: list[tuple[Any, Any]] = [(box, 0)]
+        for step in self._steps:
+            holders = [place for holder, at in holders for place in _places(holder[at], step)]
+            if len(holders) > VALUES_MAX:
+                raise TooManyValuesError(f"leads to more than {VALUES_MAX} values")
+        for holder, at in holders:
+            holder[at] = new
+        return bool(holders)
+
+    def may_name(self, field: str) -> bool:
+        """Whether it may lead to this member of an object, or into it."""
+        return not self._steps or self._steps[0] in (None, field)
+
+
+def _places(value: Any, step: Step) -> Iterable[tuple[Any, Any]]:
+    """Where `_members` finds what it finds."""
+    if step is not None:
+        return ((value, step),) if _members(value, step) else ()
+    if isinstance(value, dict):
+        return [(value, name) for name in value]
+    return [(value, at) for at in range(len(value))] if isinstance(value, list) else ()
+
 
 def _members(value: Any, step: Step) -> Iterable[Any]:
     if isinstance(step, str):
