@@ -6,7 +6,6 @@ A preset or a sample that is added is tested by being there.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -18,6 +17,10 @@ from infra.proofs.requests import BAD_TIMESTAMP
 from infra.proofs.signed_ids import signed_id_of
 from infra.requests.headers import stored_of
 from infra.requests.keys import build_key, key_compiler
+from management.inbound_webhooks.rules.problems import Problems
+from management.inbound_webhooks.rules.proof import check_proof, check_secret
+from management.inbound_webhooks.rules.replay_guard import check_replay_guard
+from management.inbound_webhooks.secret_forms import secret_form
 from schemas.presets import Preset, PresetSample, SignatureProof
 from tests.support.presets import (
     PRESETS,
@@ -32,6 +35,7 @@ from tests.support.presets import (
     verdict,
     verifier_of,
     with_another_key,
+    without_secret,
 )
 from tools.write_senders import PAGE, page
 
@@ -81,13 +85,18 @@ def test_every_kind_of_handshake_has_a_sample(preset: Preset) -> None:
 
 
 @cases(lambda preset, sample: sample.source != "documentation")
-def test_what_a_sample_is_proven_with_can_be_entered(case: Case) -> None:
+def test_management_takes_what_a_sample_is_proven_with_and_the_presets_dedupe_key(case: Case) -> None:
     preset, sample = case
-    assert sample.fields.keys() <= preset.fields.keys()
-    for name, value in sample.fields.items():
-        field = preset.fields[name]
-        assert (field.length_min if field.secret else 1) <= len(value) <= field.length_max
-        assert field.pattern is None or re.fullmatch(field.pattern, value)
+    config = {"type": "preset", "preset": preset.name, **without_secret(preset, sample.fields)}
+    source = preset.idempotency_source
+    problems = Problems()
+    check_proof("preset", config, PRESETS, problems)
+    form = secret_form("preset", config, PRESETS)
+    if form is not None:
+        check_secret(f"auth_config.{form.member}", form, sample.fields[form.member], problems)
+    members = {"idempotency_source": None if source is None else source.model_dump()}
+    check_replay_guard({"auth_type": "preset", "auth_config": config} | members, PRESETS, problems)
+    assert problems.found == []
 
 
 @PROVEN

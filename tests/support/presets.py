@@ -39,9 +39,12 @@ def request_of(sample: PresetSample) -> SignedRequest:
     return SignedRequest(sample.method, url.path, url.query, headers_of(sample), body, "192.0.2.1", base_url)
 
 
+def without_secret(preset: Preset, fields: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name != preset.secret_field}
+
+
 def auth_of(preset: Preset, fields: dict[str, str]) -> PresetAuth:
-    own = {name: value for name, value in fields.items() if name != preset.secret_field}
-    return PresetAuth.model_validate({"type": "preset", "preset": preset.name, **own})
+    return PresetAuth.model_validate({"type": "preset", "preset": preset.name, **without_secret(preset, fields)})
 
 
 def secrets_of(preset: Preset, fields: dict[str, str]) -> list[Secret]:
