@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +20,7 @@ class Browser:
     """Keeps cookies and sends the CSRF token, as a page of the console does. `address` is where it seems to be."""
 
     def __init__(self, base: ManagementBase, address: str | None = None) -> None:
-        self.address = address or f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
+        self.address = address or str(ip_address(f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"))
         self.csrf_token = ""
         self.client = httpx.Client(base_url=str(base.api.base_url), trust_env=False, timeout=60)
 
