@@ -260,13 +260,20 @@ def test_a_signed_url_is_the_one_the_proxy_was_asked_for(
         assert direct.send(twilio(config, outside, "x-forwarded-proto: https")).status == 401, "anyone can say so"
 
 
-def test_a_preset_that_is_not_known_here_is_a_503_and_never_a_401(
-    ingress: RunningIngress, tenant: Publisher, watcher: Watcher
+@pytest.mark.parametrize(
+    ("auth", "reason"),
+    [
+        ({"type": "preset", "preset": "not-yet-known"}, "unknown_preset"),
+        ({"type": "standard_webhooks"}, "unusable_proof"),  # its secret is none of Standard Webhooks'
+    ],
+)
+def test_a_proof_that_cannot_be_held_to_anything_here_is_a_503_and_never_a_401(
+    ingress: RunningIngress, tenant: Publisher, watcher: Watcher, auth: dict[str, Any], reason: str
 ) -> None:
     webhook_id = str(uuid.uuid4())
     config = tenant.webhook(
         webhook_id=webhook_id,
-        auth={"type": "preset", "preset": "not-yet-known"},
+        auth=auth,
         secrets=[tenant.seal(webhook_id)],
         handshake=own_rule(text="pong"),
     )
@@ -279,7 +286,7 @@ def test_a_preset_that_is_not_known_here_is_a_503_and_never_a_401(
         assert connection._until(b"\r\n\r\n").startswith(b"HTTP/1.1 503")
         assert connection.receive().status == 503, "a HEAD has no body"
     records = eventually(
-        lambda: watcher.rejections(webhook_id=webhook_id, reason="unknown_preset"),
+        lambda: watcher.rejections(webhook_id=webhook_id, reason=reason),
         timeout_seconds=10,
         what="the reason",
     )
