@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 import psutil
@@ -16,11 +17,13 @@ from tests.support.ingress_flood import Flood, pour, processes
 from tests.support.wait import eventually
 
 GOOD_PER_SECOND = 200
-CALM_SECONDS = 4
+CALM_SECONDS = 2
+#: Calm and flood take turns, so that what else the machine does meets both.
+ROUNDS = 3
 ADDRESSES = tuple(f"127.0.1.{number}" for number in range(1, 65))
 BODY = b'{"alert":{"id":"a-1","title":"' + b"x" * 450 + b'"}}'
 RECORDS_PER_SECOND_MAX = 5
-#: Below this a p99 is the machine's own unrest, and three times of it too.
+#: A calm p99 below this counts as this: the broker's acknowledgement alone may take so long.
 FLOOR_SECONDS = 0.005
 GROWTH_BYTES_MAX = 33_554_432
 
@@ -35,14 +38,17 @@ def ingress(kafka: KafkaBroker) -> Iterator[RunningIngress]:
 
 
 @dataclass(frozen=True)
-class Flooded:
-    """The good sender's answers: `calm` before and after the flood, `flooded` within it. It took `seconds`."""
+class Round:
+    """The good sender's answers: `calm` before a third of the flood, `flooded` within it, which took `seconds`."""
 
     calm: Sequence[ScheduledAnswer]
     flooded: Sequence[ScheduledAnswer]
     statuses: Counter[int]
     seconds: float
-    growth_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        return p99(self.flooded) / max(p99(self.calm), FLOOR_SECONDS)
 
 
 def p99(answers: Sequence[ScheduledAnswer]) -> float:
@@ -54,43 +60,44 @@ def good_sender(port: int, raw: bytes, seconds: int) -> list[ScheduledAnswer]:
     return run(Schedule("127.0.0.1", port, [raw] * (GOOD_PER_SECOND * seconds), GOOD_PER_SECOND, connections=16))
 
 
-def flood(ingress: RunningIngress, good: bytes, bad: bytes, count: int) -> Flooded:
-    receiver = psutil.Process(ingress.process.pid)
-    with processes(2) as pool:
-        pool.submit(
-            pour, Flood(ingress.port, good, 200, ["127.0.0.1"])
-        ).result()  # both processes are up, and all is warm
-        before = pool.submit(good_sender, ingress.port, good, CALM_SECONDS).result()
-        resident = receiver.memory_info().rss
-        flooding = pool.submit(pour, Flood(ingress.port, bad, count, ADDRESSES))
-        flooded: list[ScheduledAnswer] = []
-        while not flooding.done():
-            flooded += pool.submit(good_sender, ingress.port, good, 1).result()
-        growth = receiver.memory_info().rss - resident
-        after = pool.submit(good_sender, ingress.port, good, CALM_SECONDS).result()
-    return Flooded([*before, *after], flooded, flooding.result(), len(flooded) / GOOD_PER_SECOND, growth)
+def flood(pool: ProcessPoolExecutor, port: int, good: bytes, bad: bytes, count: int) -> Round:
+    calm = pool.submit(good_sender, port, good, CALM_SECONDS).result()
+    flooding, flooded = pool.submit(pour, Flood(port, bad, count, ADDRESSES)), list[ScheduledAnswer]()
+    while not flooding.done():
+        flooded += pool.submit(good_sender, port, good, 1).result()
+    return Round(calm, flooded, flooding.result(), len(flooded) / GOOD_PER_SECOND)
 
 
-@pytest.mark.parametrize("count", [10_000, pytest.param(50_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [9_999, pytest.param(50_001, marks=pytest.mark.soak)])
 def test_a_flood_of_bad_signatures_does_not_reach_a_good_sender(
     ingress: RunningIngress, tenant: Publisher, watcher: Watcher, count: int
 ) -> None:
     config = tenant.publish(tenant.webhook(rate_limit_per_minute=60_000))
     good, bad = signed(config, BODY), signed(config, BODY, secret="x" * 16)
     await_status(ingress, good, 200)
-    found = flood(ingress, good, bad, count)
+    receiver = psutil.Process(ingress.process.pid)
+    with processes(2) as pool:
+        # Both processes are up and everything is warm before the first second that counts.
+        for warm in [pool.submit(good_sender, ingress.port, good, 1) for _ in range(2)]:
+            warm.result()
+        resident = receiver.memory_info().rss
+        rounds = [flood(pool, ingress.port, good, bad, count // ROUNDS) for _ in range(ROUNDS)]
+        growth = receiver.memory_info().rss - resident
     records = accounted(watcher, config.webhook_id, count)
-    calm, flooded = p99(found.calm), p99(found.flooded)
+    calm = [answer for one in rounds for answer in one.calm]
+    flooded = [answer for one in rounds for answer in one.flooded]
+    statuses = sum((one.statuses for one in rounds), Counter())
     print(  # noqa: T201 - the figures are a result
-        f"{count} bad signatures, {count / found.seconds:.0f}/s, {dict(found.statuses)}: good sender's p99"
-        f" {flooded * 1e3:.2f} ms, calm {calm * 1e3:.2f} ms, ratio {flooded / calm:.2f};"
-        f" memory {found.growth_bytes / 1e6:+.1f} MB; {len(records)} rejection records for {count}"
+        f"{count} bad signatures, {count / sum(one.seconds for one in rounds):.0f}/s, {dict(statuses)}:"
+        f" good sender's p99 {p99(flooded) * 1e3:.2f} ms, calm {p99(calm) * 1e3:.2f} ms,"
+        f" ratios {', '.join(f'{one.ratio:.2f}' for one in rounds)};"
+        f" memory {growth / 1e6:+.1f} MB; {len(records)} rejection records"
     )
-    assert {answer.status for answer in [*found.calm, *found.flooded]} == {200}
-    assert found.statuses.keys() == {401, 429}
-    assert found.statuses.total() == count
-    assert found.growth_bytes < GROWTH_BYTES_MAX
-    assert flooded < 3 * max(calm, FLOOR_SECONDS)
+    assert {answer.status for answer in calm + flooded} == {200}
+    assert statuses.keys() == {401, 429}
+    assert statuses.total() == count
+    assert growth < GROWTH_BYTES_MAX
+    assert median(one.ratio for one in rounds) < 3
     bounded(records)
 
 
