@@ -64,6 +64,7 @@ def test_trusted_proxies_are_separated_by_commas(
         ("HOOKLINE_INGRESS__WORKERS", "0", "ingress.workers"),
         ("HOOKLINE_INGRESS__PORT", "65536", "ingress.port"),
         ("HOOKLINE_INGRESS__TRUSTED_PROXIES", "10.0.0.0/8,nowhere", "ingress.trusted_proxies"),
+        ("HOOKLINE_INGRESS__PUBLIC_BASE_URL", "https://hooks.example.com/", "ingress.public_base_url"),
         ("HOOKLINE_KAFKA__REQUEST_PARTITIONS", "0", "kafka.request_partitions"),
         ("HOOKLINE_PROCESSORS__MAPPING_ENGINE", "other", "processors.mapping_engine"),
         ("HOOKLINE_LOG_LEVEL", "loud", "log_level"),
