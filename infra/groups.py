@@ -68,8 +68,3 @@ def group_readers(admin: AdminClient, group_id: str, topics: Sequence[str], *, t
         return GroupReaders(len(group.members), None)
     read = {partition.topic for member in group.members for partition in member.assignment.topic_partitions}
     return GroupReaders(len(group.members), tuple(topic for topic in topics if topic not in read))
-
-
-def member_count(admin: AdminClient, group_id: str, *, timeout_seconds: float) -> int:
-    """How many consumers have joined the group. Raises KafkaUnavailableError."""
-    return group_readers(admin, group_id, (), timeout_seconds=timeout_seconds).members

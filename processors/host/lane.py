@@ -1,8 +1,8 @@
 """One lane of a lease: what it has under way, and the thread it reads on.
 
 Expedited requests never wait behind a backlog of ordinary ones: at most `ORDINARY_UNDECIDED_MAX` ordinary batches stand
-in the agent's queue at a time. Nor do ordinary ones starve: while both lanes are full the queue takes batches as they
-are decided, so that the lanes share the agent as their bounds stand to each other, four to one.
+in the agent's queue at a time. Nor do ordinary ones starve: the queue gives batches out as they came, so at most
+`URGENT_UNDECIDED_MAX` expedited ones stand before one of theirs, and they have a fifth of the batches or more.
 """
 
 import asyncio

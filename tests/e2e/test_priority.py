@@ -5,6 +5,7 @@ import os
 import statistics
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ import pytest
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.lag import LagReader
-from infra.topics import ACTIONS, RECEIVED
+from infra.topics import ACTIONS, EXPEDITED, RECEIVED
+from processors.host.lane import URGENT_UNDECIDED_MAX
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
@@ -141,6 +143,35 @@ def _assert_nobody_waits(watched: Watched) -> None:
 @pytest.mark.timeout(120)
 def test_an_expedited_request_is_done_in_two_seconds_while_20_000_others_wait_and_these_go_on(line: Line) -> None:
     _assert_nobody_waits(_run(line, 20_000))
+
+
+@pytest.mark.timeout(120)
+def test_processors_full_of_expedited_requests_hand_out_ordinary_ones_all_along(line: Line) -> None:
+    low = line.webhook("low", priority=0, idempotency_source=_SOURCE, handler_config=_MAPPING)
+    urgent = line.webhook("urgent", priority=2, idempotency_source=_SOURCE, handler_config=_MAPPING)
+    line.produce(RECEIVED, [_queued(low, number) for number in range(6_000)])
+    line.produce(EXPEDITED, [_queued(urgent, number) for number in range(6_000)])
+    line.workers.start("shared", HOOKLINE_PROCESSORS__BATCH_RECORDS_MAX="400")
+    requests = LagReader(line.kafka, GROUP, [RECEIVED, EXPEDITED])
+    eventually(
+        lambda: not any(requests.by_topic(timeout_seconds=20).values()), timeout_seconds=60, what="all to be processed"
+    )
+    requests.close()
+    line.stop_all()
+    lanes = _handed_out(line.workers.trace_of("shared"))
+    last = len(lanes) - 1 - lanes[::-1].index(EXPEDITED)
+    shared = lanes[lanes.index(RECEIVED) : last + 1]
+    ordinary = shared.count(RECEIVED) / len(shared)
+    assert 0.1 < ordinary < 0.6, f"a share of {ordinary:.2f} in {len(shared)} batches"
+    longest = max(len(list(run)) for topic, run in itertools.groupby(shared) if topic == EXPEDITED)
+    assert longest <= 2 * URGENT_UNDECIDED_MAX, "ordinary batches waited for more than the queue holds"
+
+
+def _handed_out(trace: Path) -> list[str]:
+    """The topic of each batch that was handed out, in order."""
+    [file] = trace.glob("processors-*.jsonl")
+    events = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    return [event["topic"] for event in events if event["event"] == "hand_out"]
 
 
 @pytest.mark.soak

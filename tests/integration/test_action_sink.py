@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from hookline.embedded.kafka import KafkaBroker, start_kafka
 from hookline.embedded.postgres import PostgresServer, start_postgres
+from infra import metrics
 from infra.actions.core.coercion import compile_coercer
 from infra.actions.registry import ActionRegistry, RegisteredAction
 from infra.groups import group_readers
@@ -178,7 +179,8 @@ def stage(broker: KafkaBroker, database_dsn: str) -> Iterator[Stage]:
 
 def test_requests_become_tickets_and_outcomes_with_their_trace(stage: Stage) -> None:
     requests = [stage.base.request({"external_id": f"T-{number}"}) for number in range(250)]
-    before, releases = stage.committed(), stage.end_of(RELEASED)
+    replayed = [stage.base.request(replay_id=str(uuid4())), stage.base.request(is_test=True)]
+    before, releases, measured = stage.committed(), stage.end_of(RELEASED), _measured("normal")
     stage.send(*requests)
     with stage.role() as role:
         outcomes = stage.outcomes(250)
@@ -186,6 +188,9 @@ def test_requests_become_tickets_and_outcomes_with_their_trace(stage: Stage) -> 
         eventually(lambda: role.health().lag_records == 0, timeout_seconds=WAIT_SECONDS, what="no lag")
         assert role.health().ready
         assert role.health().last_commit_at_us is not None
+        stage.send(*replayed)
+        stage.outcomes(252)
+    assert _measured("normal") == measured + 250, "once each, and neither a replay nor a test"
     assert set(outcomes) == {request["delivery_id"] for request in requests}
     assert all(len(records) == 1 for records in outcomes.values())
     (record,) = outcomes[requests[0]["delivery_id"]]
@@ -195,8 +200,13 @@ def test_requests_become_tickets_and_outcomes_with_their_trace(stage: Stage) -> 
     message = stage.produced(RECORDED, 250)[0]
     assert message.key() == (orjson.loads(message.value() or b"")["delivery_id"]).encode()
     assert message.headers() == TRACE_HEADERS
-    assert stage.base.count("tickets") == 250
+    assert stage.base.count("tickets") == 252
     assert stage.end_of(RELEASED) == releases
+
+
+def _measured(priority: str) -> float:
+    """Outcomes of a priority whose time was measured."""
+    return metrics.REGISTRY.get_sample_value("hookline_outcome_seconds_count", {"priority": priority}) or 0.0
 
 
 def test_a_failure_releases_its_key_in_the_requests_partition(stage: Stage) -> None:

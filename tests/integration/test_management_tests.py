@@ -16,7 +16,7 @@ from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.kafka import Outbox, PolledProducer
 from infra.settings import Settings
-from infra.topics import ACTIONS, RECEIVED, RECORDED
+from infra.topics import ACTIONS, EXPEDITED_ACTIONS, RECEIVED, RECORDED
 from management.role import ManagementRole
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders
@@ -113,7 +113,7 @@ def test_an_external_id_that_is_mapped_already_is_answered_as_the_conflict_it_is
 def test_an_urgent_webhook_is_tested_through_the_expedited_topic(stage: WebhookStage) -> None:
     delivery = stage.send(stage.create(priority=3), body=ALERT)
     assert delivery["dispatch_status"] == "dispatched"
-    [action] = records_of(stage, ACTIONS, delivery["delivery_id"])
+    [action] = records_of(stage, EXPEDITED_ACTIONS, delivery["delivery_id"])
     assert action["origin"]["topic"] == "webhooks.request.expedited.v1"
     assert action["is_test"] is True
 

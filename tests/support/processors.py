@@ -44,15 +44,15 @@ class Workers:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._leaving: set[str] = set()
 
-    def start(self, name: str) -> None:
-        """Start worker `name` (on its old data folder, if it had one)."""
+    def start(self, name: str, **environment: str) -> None:
+        """Start worker `name` (on its old data folder, if it had one), with `environment` above that of all."""
         previous = self._running.get(name)
         if previous is not None:
             previous.wait(_LEAVE_SECONDS_MAX)
             self._leaving.discard(name)
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        environment = {
+        merged = {
             **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "HOOKLINE_KAFKA__BOOTSTRAP": self._kafka.bootstrap,
@@ -63,11 +63,16 @@ class Workers:
             "HOOKLINE_PROCESSORS__TRACE_LOG": str(folder / "trace"),
             "HOOKLINE_PROCESSORS__SESSION_TIMEOUT_SECONDS": "6",
             **self._environment,
+            **environment,
         }
         with (folder / "log.jsonl").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM], env=environment, stdout=log, stderr=log
+                [sys.executable, "-c", _PROGRAM], env=merged, stdout=log, stderr=log
             )
+
+    def trace_of(self, name: str) -> Path:
+        """The folder of a worker's trace logs, one per process."""
+        return self._folder / name / "trace"
 
     def running(self) -> list[str]:
         """Names of the workers that are alive and were not told to leave."""

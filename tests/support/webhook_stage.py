@@ -13,7 +13,7 @@ from hookline.embedded.kafka import start_kafka
 from hookline.seed import seed_demo
 from infra.clickhouse import ClickHouse
 from infra.errors import KafkaUnavailableError
-from infra.groups import member_count
+from infra.groups import group_readers
 from infra.kafka import admin_client
 from infra.migrations import migrate
 from infra.settings import Settings
@@ -60,7 +60,7 @@ class WebhookStage:
 
         def found() -> int | None:
             with suppress(KafkaUnavailableError):  # the broker is only beginning to look after the group
-                return member_count(admin, group_id, timeout_seconds=10)
+                return group_readers(admin, group_id, (), timeout_seconds=10).members
             return None
 
         eventually(lambda: found() == members, timeout_seconds=READY_SECONDS, what=f"{members} processors")
