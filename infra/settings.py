@@ -145,6 +145,12 @@ class SlaSettings(_Section):
     critical_seconds: float = Field(default=5.0, gt=0)
 
 
+class EnrichmentSettings(_Section):
+    """What is found out about senders. `mmdb_file`: a database of locations (City, Country or ASN); unset: none."""
+
+    mmdb_file: Path | None = None
+
+
 class ManagementSettings(_Section):
     """The management API's address and bounds. `failed_keys_per_minute`: from one address, per process.
 
@@ -208,5 +214,6 @@ class Settings(BaseSettings):
     actions: ActionSettings = Field(default_factory=ActionSettings)
     analytics: AnalyticsSettings = Field(default_factory=AnalyticsSettings)
     sla: SlaSettings = Field(default_factory=SlaSettings)
+    enrichment: EnrichmentSettings = Field(default_factory=EnrichmentSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)

@@ -13,7 +13,9 @@ SELECT
     toUnixTimestamp64Micro(received_at) AS received_at_us, idempotency_key,
     request_method, request_path, request_query, request_headers, content_type,
     toValidUTF8(body_head) AS body, 'text' AS body_encoding, body_bytes, body_bytes > length(body_head) AS body_truncated,
-    source_ip, user_agent, ingress_us, is_test, replay_id, replayed_from, trace_id, response_status,
+    body_redacted, source_ip, user_agent, user_agent_browser, user_agent_os, user_agent_device,
+    location_country_code, location_country, location_region, location_city, location_latitude, location_longitude,
+    location_time_zone, location_asn, location_organisation, metadata, ingress_us, is_test, replay_id, replayed_from, trace_id, response_status,
     dispatch_status, handler_outcome, error_code, error_message, error_path, duplicate_of, attempts,
     toUnixTimestamp64Micro(recorded_at) AS recorded_at_us
 FROM deliveries FINAL
@@ -34,7 +36,9 @@ SELECT
         base64Encode(assumeNotNull(deliveries.body))) AS body,
     if(isNotNull(deliveries.body) AND NOT isValidUTF8(assumeNotNull(deliveries.body)), 'base64', 'text') AS body_encoding,
     body_bytes, isNull(deliveries.body) AND body_bytes > length(body_head) AS body_truncated,
-    source_ip, user_agent, ingress_us, is_test, replay_id, replayed_from, trace_id, response_status,
+    body_redacted, source_ip, user_agent, user_agent_browser, user_agent_os, user_agent_device,
+    location_country_code, location_country, location_region, location_city, location_latitude, location_longitude,
+    location_time_zone, location_asn, location_organisation, metadata, ingress_us, is_test, replay_id, replayed_from, trace_id, response_status,
     dispatch_status, handler_outcome, error_code, error_message, error_path, duplicate_of, attempts,
     toUnixTimestamp64Micro(recorded_at) AS recorded_at_us
 FROM deliveries FINAL

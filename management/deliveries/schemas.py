@@ -22,7 +22,10 @@ class DeliveryFilter(WebhookDeliveryFilter):
 
 
 class DeliveredRequest(BaseModel):
-    """The request. In lists `body` is its first 1,024 bytes; after 30 days that is all there is of a longer one."""
+    """The request. In lists `body` is its first 1,024 bytes; after 30 days that is all there is of a longer one.
+
+    `body_redacted`: something in it is masked, by the webhook's `redact_paths` or because of its name.
+    """
 
     method: str | None
     path: str | None
@@ -32,13 +35,31 @@ class DeliveredRequest(BaseModel):
     body_encoding: Literal["text", "base64"]
     body_bytes: int | None
     body_truncated: bool
+    body_redacted: bool
     content_type: str | None
 
 
 class UserAgent(BaseModel):
-    """The header as it came."""
+    """The header as it came, and what it says; null for what it does not."""
 
     raw: str | None
+    browser: str | None
+    os: str | None
+    device: str | None
+
+
+class ShownLocation(BaseModel):
+    """Where the sender's address is, as the operator's file of locations says."""
+
+    country_code: str | None = Field(description="ISO 3166-1 alpha-2")
+    country: str | None
+    region: str | None
+    city: str | None
+    latitude: float | None
+    longitude: float | None
+    time_zone: str | None
+    asn: int | None
+    organisation: str | None
 
 
 class ShownError(BaseModel):
@@ -62,6 +83,8 @@ class InboundWebhookDelivery(BaseModel):
     request: DeliveredRequest
     source_ip: str | None
     user_agent: UserAgent
+    location: ShownLocation | None = Field(description="null: no file of locations, or a private address")
+    metadata: dict[str, Any] = Field(description="fixed members of the webhook, and what its enrichment made")
     auth_status: Literal["verified"] = "verified"
     dispatch_status: DispatchStatus
     handler_outcome: dict[str, Any] | None

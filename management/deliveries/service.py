@@ -1,8 +1,10 @@
 """Deliveries of a tenant."""
 
+from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from infra.clickhouse import Row
 from infra.clock import rfc3339
@@ -12,6 +14,7 @@ from management.deliveries.schemas import (
     DeliveryFilter,
     InboundWebhookDelivery,
     ShownError,
+    ShownLocation,
     UserAgent,
     WebhookDeliveryFilter,
 )
@@ -70,7 +73,9 @@ def _delivery(row: Row) -> InboundWebhookDelivery:
         idempotency_key=row["idempotency_key"],
         request=_request(row),
         source_ip=row["source_ip"],
-        user_agent=UserAgent(raw=row["user_agent"]),
+        user_agent=UserAgent(raw=row["user_agent"], **_members(row, "user_agent_", UserAgent, "raw")),
+        location=_location(row),
+        metadata=orjson.loads(row["metadata"]) if row["metadata"] else {},
         dispatch_status=row["dispatch_status"],
         handler_outcome=orjson.loads(row["handler_outcome"]) if row["handler_outcome"] else None,
         error=_error(row),
@@ -97,8 +102,19 @@ def _request(row: Row) -> DeliveredRequest:
         body_encoding=row["body_encoding"],
         body_bytes=row["body_bytes"],
         body_truncated=bool(row["body_truncated"]),
+        body_redacted=bool(row["body_redacted"]),
         content_type=row["content_type"],
     )
+
+
+def _location(row: Row) -> ShownLocation | None:
+    members = _members(row, "location_", ShownLocation)
+    return ShownLocation(**members) if any(value is not None for value in members.values()) else None
+
+
+def _members(row: Row, prefix: str, model: type[BaseModel], *but: str) -> dict[str, Any]:
+    """The columns of a model's members, which go by their names behind `prefix`."""
+    return {name: row[f"{prefix}{name}"] for name in model.model_fields if name not in but}
 
 
 def _error(row: Row) -> ShownError | None:

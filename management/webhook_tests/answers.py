@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from infra.clock import rfc3339
+from infra.enrichment.user_agents import parse_user_agent
+from infra.requests.redaction import compile_redaction
 from management.deliveries.schemas import DeliveredRequest, ShownError, UserAgent
 from management.webhook_tests.records import RawRecord
 from management.webhook_tests.repository import TestedWebhook
@@ -16,6 +18,7 @@ def tested_delivery(
     """The delivery: pending, and `waiting_for` said in words, while there is no outcome."""
     config, headers, facts = webhook.config, record.headers, record.facts
     error = None if outcome is None or outcome.error is None else outcome.error
+    shown = compile_redaction(tuple(facts.redact_paths)).show(record.value, facts.content_type)
     return TestedDelivery(
         delivery_id=UUID(headers.delivery_id),
         tenant_id=UUID(config.tenant_id),
@@ -29,14 +32,17 @@ def tested_delivery(
             path=facts.path,
             query=facts.query,
             headers=facts.headers,
-            body=record.value.decode(),
+            body=shown.body.decode(),
             body_encoding="text",
             body_bytes=len(record.value),
             body_truncated=False,
+            body_redacted=shown.redacted,
             content_type=facts.content_type,
         ),
         source_ip=facts.source_ip,
-        user_agent=UserAgent(raw=facts.user_agent),
+        user_agent=UserAgent(raw=facts.user_agent, **parse_user_agent(facts.user_agent)._asdict()),
+        location=None,
+        metadata=(outcome.metadata or {}) if outcome is not None else {},
         dispatch_status=DispatchStatus.PENDING if outcome is None else outcome.dispatch_status,
         handler_outcome=None if outcome is None else outcome.handler_outcome,
         error=None if error is None else ShownError(code=error.code, message=error.message, path=error.path),

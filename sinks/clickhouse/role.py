@@ -3,9 +3,12 @@
 import gc
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 
 from infra import metrics
 from infra.clickhouse import ClickHouse
+from infra.enrichment.locations import Find, Locations
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, KafkaUnavailableError
 from infra.groups import ANALYTICS_TOPICS
 from infra.lag import LagReader
@@ -29,6 +32,13 @@ _WATCH_SECONDS = 2.0
 _ANSWER_SECONDS_MAX = 5.0
 
 
+def _locating(subscription: Subscription, locate: Find) -> Subscription:
+    """The one of requests finds out where addresses are."""
+    if subscription.build is not build_requests:
+        return subscription
+    return replace(subscription, build=partial(build_requests, locate=locate))
+
+
 class AnalyticsRole:
     """Implements `infra.role.Role`. `clickhouse` is migrated by someone else and closed by who made it."""
 
@@ -39,9 +49,14 @@ class AnalyticsRole:
         self._clickhouse = clickhouse
         self._stopping = threading.Event()
         writer = BatchWriter(clickhouse)
+        locate = Locations(settings.enrichment.mmdb_file).find
         self._consumers = [
             RangeConsumer(
-                subscription, writer, kafka=settings.kafka, analytics=settings.analytics, stopping=self._stopping
+                _locating(subscription, locate),
+                writer,
+                kafka=settings.kafka,
+                analytics=settings.analytics,
+                stopping=self._stopping,
             )
             for subscription in SUBSCRIPTIONS
         ]

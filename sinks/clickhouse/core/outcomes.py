@@ -29,7 +29,7 @@ from sinks.clickhouse.core.rows import (
 _parse = TypeAdapter(DeliveryRecord).validate_json
 _ATTEMPTS_LAST = 2**32 - 1
 _Group = tuple[object, ...]
-_NO_GROUP: _Group = (None,) * 9
+_NO_GROUP: _Group = (None,) * 10
 _PROCESSORS = "processors"
 
 
@@ -83,6 +83,7 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
         "" if error is None else error.path or "",
         parsed.duplicate_of or "",
         parsed.attempts,
+        record_bytes(parsed.metadata) if parsed.metadata else b"",
         offset,
     )
     if parsed.stage == _PROCESSORS:
@@ -108,7 +109,9 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
 
 
 def _group_columns(prefix: str, groups: Sequence[_Group], source: Source) -> dict[str, pa.Array]:
-    status, recorded_at, outcome, code, message, path, duplicate_of, attempts, offset = zip(*groups, strict=True)
+    status, recorded_at, outcome, code, message, path, duplicate_of, attempts, metadata, offset = zip(
+        *groups, strict=True
+    )
     partitions = [None if value is None else source.partition for value in offset]
     incarnations = [None if value is None else source.incarnation for value in offset]
     return {
@@ -120,6 +123,7 @@ def _group_columns(prefix: str, groups: Sequence[_Group], source: Source) -> dic
         f"{prefix}_error_path": texts(path),
         f"{prefix}_duplicate_of": texts(duplicate_of),
         f"{prefix}_attempts": pa.array(attempts, pa.uint32()),
+        f"{prefix}_metadata": pa.array(metadata, pa.binary()),
         f"{prefix}_incarnation": texts(incarnations),
         f"{prefix}_partition": pa.array(partitions, pa.uint32()),
         f"{prefix}_offset": pa.array(offset, pa.uint64()),

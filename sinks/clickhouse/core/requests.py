@@ -1,12 +1,18 @@
-"""Raw request records as the request columns of `deliveries`."""
+"""Raw request records as the request columns of `deliveries`, with what they tell about the sender.
 
-from collections.abc import Sequence
+A body is masked here, on its way into the log; its record stays as it came.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from infra.enrichment.locations import Find, Location
+from infra.enrichment.user_agents import parse_user_agent
+from infra.requests.redaction import compile_redaction
 from schemas import headers as record_headers
 from schemas.records import RequestFacts
 from sinks.clickhouse.core.rows import (
@@ -18,40 +24,84 @@ from sinks.clickhouse.core.rows import (
     check_integer,
     check_time,
     source_columns,
-    texts,
     times,
 )
 
 _parse_facts = TypeAdapter(RequestFacts).validate_json
 _Row = tuple[object, ...]
-_OFFSET, _RECEIVED_AT, _COLUMN_COUNT = 0, 3, 22
+_NOWHERE = Location()
+#: Columns by name with their types, in the order of `_row`; the offset goes before them.
+_COLUMNS: Mapping[str, pa.DataType | None] = {
+    "tenant_id": pa.string(),
+    "webhook_id": pa.string(),
+    "received_at": None,
+    "delivery_id": pa.string(),
+    "config_version": pa.uint64(),
+    "idempotency_key": pa.binary(),
+    "request_method": pa.string(),
+    "request_path": pa.string(),
+    "request_query": pa.binary(),
+    "request_headers": pa.binary(),
+    "content_type": pa.string(),
+    "body": pa.large_binary(),
+    "body_bytes": pa.uint32(),
+    "body_redacted": pa.bool_(),
+    "source_ip": pa.string(),
+    "user_agent": pa.string(),
+    "user_agent_browser": pa.string(),
+    "user_agent_os": pa.string(),
+    "user_agent_device": pa.string(),
+    "invalid_json": pa.bool_(),
+    "ingress_us": pa.uint64(),
+    "is_test": pa.bool_(),
+    "replay_id": pa.string(),
+    "replayed_from": pa.string(),
+    "replay_mode": pa.string(),
+    "trace_id": pa.string(),
+    "location_country_code": pa.string(),
+    "location_country": pa.string(),
+    "location_region": pa.string(),
+    "location_city": pa.string(),
+    "location_latitude": pa.float64(),
+    "location_longitude": pa.float64(),
+    "location_time_zone": pa.string(),
+    "location_asn": pa.uint32(),
+    "location_organisation": pa.string(),
+}
+_RECEIVED_AT = 1 + list(_COLUMNS).index("received_at")
 
 
-def build_requests(records: Sequence[ConsumedRecord], source: Source) -> list[Rows]:
-    """Rows of `deliveries`, and of `undecodable_records` for what cannot be read."""
+def _nowhere(_: str) -> Location | None:
+    return None
+
+
+def build_requests(records: Sequence[ConsumedRecord], source: Source, *, locate: Find = _nowhere) -> list[Rows]:
+    """Rows of `deliveries`, and of `undecodable_records` for what cannot be read; `locate` says where addresses are."""
     undecodable = Undecodable(source)
     # Columns from the start: rows kept as tuples would be one more thing per row for the garbage collector to walk.
-    columns: list[list[Any]] = [[] for _ in range(_COLUMN_COUNT)]
+    columns: list[list[Any]] = [[] for _ in range(1 + len(_COLUMNS))]
     appends = [column.append for column in columns]
     for record in records:
         try:
-            row = _row(record)
+            row = _row(record, locate)
         except ValueError as error:
             undecodable.add(record, error)
             continue
         for append, value in zip(appends, row, strict=True):
             append(value)
-    built = [_deliveries(columns, source)] if columns[_OFFSET] else []
+    built = [_deliveries(columns, source)] if columns[0] else []
     kept = undecodable.build()
     return [*built, kept] if kept is not None else built
 
 
-def _row(record: ConsumedRecord) -> _Row:
+def _row(record: ConsumedRecord, locate: Find) -> _Row:
     headers = record_headers.decode(record.headers())
     facts = _parse_facts(headers.request)
     check_ids(headers.tenant_id, headers.webhook_id, headers.delivery_id)
     replay = headers.replay
     key = headers.dedupe_key
+    body = record.value() or b""
+    shown = compile_redaction(tuple(facts.redact_paths)).show(body, facts.content_type)
     return (
         record.offset(),
         headers.tenant_id,
@@ -65,9 +115,12 @@ def _row(record: ConsumedRecord) -> _Row:
         orjson.dumps(facts.query),
         orjson.dumps(facts.headers),
         facts.content_type,
-        record.value() or b"",
+        shown.body,
+        len(body),
+        shown.redacted,
         facts.source_ip,
         facts.user_agent,
+        *parse_user_agent(facts.user_agent),
         facts.invalid_json,
         check_integer("ingress_us", facts.ingress_us),
         headers.is_test,
@@ -75,6 +128,7 @@ def _row(record: ConsumedRecord) -> _Row:
         None if replay is None else replay.replay_of,
         None if replay is None else replay.mode,
         _trace_id(headers.traceparent),
+        *(locate(facts.source_ip) or _NOWHERE),
     )
 
 
@@ -84,33 +138,13 @@ def _trace_id(traceparent: str | None) -> str | None:
 
 
 def _deliveries(by_column: Sequence[list[Any]], source: Source) -> Rows:
-    received_at = by_column[_RECEIVED_AT]
+    offsets, received_at = by_column[0], by_column[_RECEIVED_AT]
     columns = {
-        "tenant_id": texts(by_column[1]),
-        "webhook_id": texts(by_column[2]),
-        "received_at": times(received_at),
-        "delivery_id": texts(by_column[4]),
-        "config_version": pa.array(by_column[5], pa.uint64()),
-        "idempotency_key": pa.array(by_column[6], pa.binary()),
-        "request_method": texts(by_column[7]),
-        "request_path": texts(by_column[8]),
-        "request_query": pa.array(by_column[9], pa.binary()),
-        "request_headers": pa.array(by_column[10], pa.binary()),
-        "content_type": texts(by_column[11]),
-        "body": pa.array(by_column[12], pa.large_binary()),
-        "source_ip": texts(by_column[13]),
-        "user_agent": texts(by_column[14]),
-        "invalid_json": pa.array(by_column[15], pa.bool_()),
-        "ingress_us": pa.array(by_column[16], pa.uint64()),
-        "is_test": pa.array(by_column[17], pa.bool_()),
-        "replay_id": texts(by_column[18]),
-        "replayed_from": texts(by_column[19]),
-        "replay_mode": texts(by_column[20]),
-        "trace_id": texts(by_column[21]),
-        **source_columns(
-            source, len(received_at), topic="raw_topic", incarnation="raw_incarnation", partition="raw_partition"
-        ),
-        "raw_offset": pa.array(by_column[_OFFSET], pa.uint64()),
+        name: times(values) if kind is None else pa.array(values, kind)
+        for (name, kind), values in zip(_COLUMNS.items(), by_column[1:], strict=True)
     }
-    offsets = (by_column[_OFFSET],)
-    return Rows("deliveries", pa.table(columns), offsets, "present_requests", min(received_at), max(received_at))
+    columns |= source_columns(
+        source, len(received_at), topic="raw_topic", incarnation="raw_incarnation", partition="raw_partition"
+    )
+    columns["raw_offset"] = pa.array(offsets, pa.uint64())
+    return Rows("deliveries", pa.table(columns), (offsets,), "present_requests", min(received_at), max(received_at))
