@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from infra import metrics
-from infra.topics import ACTIONS, EXPEDITED_ACTIONS, RECORDED
+from infra.topics import ACTIONS, EXPEDITED, EXPEDITED_ACTIONS, RECEIVED, RECORDED
+from infra.webhooks import Webhook
 from schemas import headers as record_headers
 from schemas.headers import Replay
 from schemas.keys import entity_key, replay_key, request_key
 from schemas.records import ActionRequest, DeliveryRecord
 from schemas.webhooks import ActionHandler, IdempotencySource
-from tests.support.pipeline import PipelineUnderTest, RecordedOutputs
+from tests.support.pipeline import PipelineUnderTest, Record, RecordedOutputs
 from tests.support.requests import TENANT_ID, WEBHOOK_ID, Request, alert_body, alert_request, webhook_config
 
 _SECOND = 1_000_000
@@ -59,6 +60,17 @@ async def test_an_action_has_the_key_of_its_external_id_and_with_an_ordering_key
         first._replace(message=first.message | {"key": key}), second._replace(message=second.message | {"key": key})
     )
     assert _keys(outputs) == [key, key]
+
+
+async def test_a_webhook_whose_priority_changes_has_one_window_over_both_lanes(tmp_path: Path) -> None:
+    pipeline = PipelineUnderTest(tmp_path, webhook_config())
+    first, second = alert_request("a-1"), alert_request("a-1")
+    await pipeline.process([Record(first.message, 0, RECEIVED)])
+    pipeline.webhooks.configs[pipeline.webhook_key()] = Webhook(webhook_config(version=2, priority=3), ())
+    outputs = await pipeline.process([Record(second.message, 0, EXPEDITED)])
+    [record] = outputs.values(RECORDED)
+    assert record["duplicate_of"] == first.delivery_id
+    assert outputs.values(EXPEDITED_ACTIONS) == [], "the same offset in another lane is no redelivery"
 
 
 async def test_a_duplicate_names_the_first_delivery_and_the_reason_in_words(tmp_path: Path) -> None:

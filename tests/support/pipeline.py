@@ -10,7 +10,7 @@ import rocksdict
 from infra.actions.registry import load_actions
 from infra.settings import ProcessorSettings, SlaSettings
 from infra.sla import OutcomeMeter
-from infra.topics import RECEIVED, RELEASED
+from infra.topics import EXPEDITED, RECEIVED, RELEASED
 from infra.webhooks import Webhook
 from processors.host.lease import Batch
 from processors.host.progress import Partition
@@ -21,7 +21,11 @@ from schemas.webhooks import WebhookConfig
 from tests.support.requests import TENANT_ID, WEBHOOK_ID, Request
 
 INCARNATION = "AAAAAAAAAAAAAAAAAAAAAA"
-LANES = {RECEIVED: Lane(0, INCARNATION, b"received"), RELEASED: Lane(2, INCARNATION, b"released")}
+LANES = {
+    RECEIVED: Lane(0, INCARNATION, b"received"),
+    EXPEDITED: Lane(1, INCARNATION, b"expedite"),
+    RELEASED: Lane(2, INCARNATION, b"released"),
+}
 
 
 class RocksStore:
