@@ -36,7 +36,7 @@ def _signature_in_words(proof: SignatureProof) -> str:
     words = f"{_ALGORITHMS[proof.algorithm]} of {proof.signed} under {proof.key.field}, as {proof.encoding} in the "
     words += f"header {proof.header}"
     if proof.prefix:
-        words += f" behind {proof.prefix}"
+        words += f' behind "{proof.prefix}"'
     if proof.separator is not None:
         words += f", one value of several with a {_SEPARATORS[proof.separator]} between"
     stamp = proof.timestamp
@@ -64,7 +64,7 @@ def place_in_words(proof: TokenProof, name: str) -> str:
 
 def _token_in_words(proof: TokenProof) -> str:
     name = proof.name if proof.name is not None else f"that {proof.name_field} names"
-    behind = f", behind {proof.prefix!r}" if proof.prefix else ""
+    behind = f', behind "{proof.prefix}"' if proof.prefix else ""
     return f"{proof.field} comes with every request {place_in_words(proof, name)}{behind}"
 
 
