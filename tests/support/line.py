@@ -165,7 +165,7 @@ def open_line(folder: Path, postgres_dsn: str) -> Iterator[Line]:
         base = ActionBase.prepare(dsn)
         with publishing(broker.bootstrap) as publisher:
             publisher.tenant_id = str(base.tenant.tenant_id)
-            workers = Workers(publisher.settings.kafka, folder / "workers-of-a-line", HOOKLINE_MASTER_KEY=MASTER_KEY)
+            workers = Workers(publisher.settings.kafka, folder / f"workers-{uuid4().hex[:8]}", HOOKLINE_MASTER_KEY=MASTER_KEY)
             with running_ingress(broker.bootstrap) as ingress:
                 line = Line(base, publisher, ingress, workers, OutcomeWatch(publisher.settings.kafka))
                 try:
