@@ -35,7 +35,7 @@ STRING_BYTES_MAX = 4_194_304
 _NAMES_OF_CLOCK_AND_CHANCE = ("now", "millis", "random", "shuffle", "eval")
 PICTURE_LENGTH_MAX = 1_000
 _FEW_ITEMS = 32
-_BINDINGS = ("headers", "query", "delivery", "metadata", "kafka")
+_BINDINGS = ("headers", "query", "delivery", "metadata", "client", "kafka")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: Definitions that stand before an expression that names the function. Each leaves the small case to the built-in of

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 
 from infra.actions.registry import ActionRegistry
+from infra.enrichment.clients import surroundings_of
 from infra.postgres import Pool
 from infra.requests.mapping import mapping_limits
 from infra.settings import Settings
@@ -29,7 +30,7 @@ class Testing:
         samples = SampleRepository(pool)
         processors = settings.processors
         limits = mapping_limits(processors)
-        previewer = Previewer(registry, engine=processors.mapping_engine, limits=limits)
+        previewer = Previewer(registry, surroundings_of(settings), engine=processors.mapping_engine, limits=limits)
         self._tests = WebhookTestService(WebhookTestRepository(pool), previewer, settings, presets)
         self._samples = SampleService(samples)
         self._worker = SampleWorker(settings.kafka, samples)

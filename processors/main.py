@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra import log
 from infra.actions.registry import load_actions
+from infra.enrichment.clients import surroundings_of
 from infra.errors import TopicMismatchError
 from infra.health import HealthServer
 from infra.kafka import admin_client
@@ -51,7 +52,7 @@ def create_pipeline(settings: Settings, webhooks: WebhookTable, admin: AdminClie
         topic: Lane(number, incarnations[topic], short_incarnation(incarnations[topic]))
         for topic, number in LANES.items()
     }
-    plans = Plans(webhooks, load_actions(), settings.processors)
+    plans = Plans(webhooks, load_actions(), surroundings_of(settings), settings.processors)
     return RequestPipeline(settings.processors, plans, lanes, OutcomeMeter(settings.sla))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from infra.requests.plan import PlannedRequest, RecordPlace, RequestPlan
+from infra.requests.bindings import PlannedRequest, RecordPlace
+from infra.requests.plan import RequestPlan
 from schemas.headers import DeliveryHeaders
 from schemas.keys import entity_key, replay_key, request_key
 from schemas.webhooks import ActionHandler

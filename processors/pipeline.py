@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -11,9 +11,8 @@ from infra import metrics
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import HooklineError
 from infra.log import get_logger
-from infra.requests.checks import PATH_PREFIX, StoppedBy, join_path
-from infra.requests.errors import RecordRefusedError
-from infra.requests.plan import RequestPlan
+from infra.requests.checks import PATH_PREFIX, join_path
+from infra.requests.plan import Evaluated, RequestPlan
 from infra.settings import ProcessorSettings
 from infra.sla import OutcomeMeter
 from infra.topics import RECORDED, RELEASED, REQUEST_DEAD_LETTERS, action_topic
@@ -136,38 +135,37 @@ class RequestPipeline:
                 if verdict is Verdict.DUPLICATE:
                     outcome = duplicate_outcome(plan.config, request, first)
                     self._record(
-                        context, headers, DispatchStatus.DUPLICATE, duplicate_of=first.delivery_id, outcome=outcome
+                        context,
+                        headers,
+                        DispatchStatus.DUPLICATE,
+                        duplicate_of=first.delivery_id,
+                        outcome=outcome,
+                        metadata=plan.config.metadata,
                     )
                     return
-        fields, stopped_by, refusal, warnings = plan.evaluate(request)
-        if fields is None:
-            self._end(context, headers, stopped_by, refusal, warnings)
+        evaluated = plan.evaluate(request)
+        if evaluated.fields is None:
+            self._end(context, headers, evaluated)
             return
         if key is not None:
             if verdict is Verdict.NEW:
                 context.writes.put(key, _entry(context, message, headers, plan).encode())
             else:
                 self._count("redelivered")
-        self._dispatch(context, message, headers, plan=plan, fields=fields, key=key, warnings=warnings)
+        self._dispatch(context, message, headers, plan=plan, evaluated=evaluated, key=key)
 
-    def _end(
-        self,
-        context: _Context,
-        headers: DeliveryHeaders,
-        stopped_by: StoppedBy | None,
-        refusal: RecordRefusedError | None,
-        warnings: Sequence[str],
-    ) -> None:
+    def _end(self, context: _Context, headers: DeliveryHeaders, evaluated: Evaluated) -> None:
         """Record a request that goes no further; its key stays free."""
+        _, stopped_by, refusal, warnings, metadata = evaluated
         if stopped_by is not None:
             path = join_path(PATH_PREFIX, stopped_by.path)
             outcome: dict[str, Any] | None = {"stopped_by": {"path": path, "rule": stopped_by.rule}}
-            self._record(context, headers, DispatchStatus.FILTERED, outcome=outcome)
+            self._record(context, headers, DispatchStatus.FILTERED, outcome=outcome, metadata=metadata)
             return
         assert refusal is not None  # noqa: S101  # without fields one of the two is set
         failure = {"code": refusal.code.value, "message": refusal.message, "path": refusal.path}
         outcome = {"warnings": list(warnings)} if warnings else None
-        self._record(context, headers, DispatchStatus.FAILED, error=failure, outcome=outcome)
+        self._record(context, headers, DispatchStatus.FAILED, error=failure, outcome=outcome, metadata=metadata)
 
     def _dispatch(
         self,
@@ -176,12 +174,12 @@ class RequestPipeline:
         headers: DeliveryHeaders,
         *,
         plan: RequestPlan,
-        fields: dict[str, Any],
+        evaluated: Evaluated,
         key: bytes | None,
-        warnings: Sequence[str],
     ) -> None:
-        handler = plan.handler
+        handler, fields = plan.handler, evaluated.fields
         assert handler is not None  # noqa: S101  # plans without one carry a refusal
+        assert fields is not None  # noqa: S101  # what has none has ended before
         origin = RecordOrigin(*context.batch.partition, message.offset(), context.lane.incarnation)
         value = action_request(
             plan.config,
@@ -191,7 +189,8 @@ class RequestPipeline:
             origin=origin,
             release_key=key,
             hops=hops_of(headers),
-            warnings=warnings,
+            warnings=evaluated.warnings,
+            metadata=evaluated.metadata,
         )
         context.outputs.send(
             action_topic(plan.config.priority),

@@ -4,7 +4,9 @@ from typing import Any
 
 from infra.enrichment.locations import Location, Locations
 from infra.enrichment.user_agents import UserAgent, parse_user_agent
-from infra.settings import EnrichmentSettings
+from infra.presets import load_presets
+from infra.requests.bindings import Surroundings
+from infra.settings import EnrichmentSettings, Settings
 
 
 class Clients:
@@ -29,3 +31,8 @@ class Clients:
             "user_agent": {"raw": user_agent, **found._asdict()},
             "location": None if location is None else location._asdict(),
         }
+
+
+def surroundings_of(settings: Settings) -> Surroundings:
+    """What plans are compiled with in this process. Raises PresetError, SettingsError."""
+    return Surroundings(load_presets(settings.presets_folder), Clients(settings.enrichment).binding)

@@ -1,7 +1,7 @@
 """One version of a webhook, compiled once: filter, validate, map, coerce. Processors act on it, dry runs show it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -9,7 +9,9 @@ import orjson
 from infra.actions.core.coercion import Coercer
 from infra.actions.registry import ActionRegistry
 from infra.jsonata import JsonataError, Limits
+from infra.requests.bindings import PlannedRequest, Surroundings, request_bindings
 from infra.requests.body import as_json_text
+from infra.requests.enrichment import Enrichment, compile_enrichment
 from infra.requests.errors import FilterError, RecordRefusedError, SchemaError
 from infra.requests.filters import Filters, StoppedBy, compile_filters
 from infra.requests.mapping import FieldMapping
@@ -25,43 +27,18 @@ _VALIDATION_PATH = "validation"
 _MESSAGE_LENGTH_MAX = 1_000
 
 
-class RecordPlace(NamedTuple):
-    """Where a request stands in Kafka; `timestamp` is in milliseconds since the epoch. The binding `$kafka`."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-
-
-class PlannedRequest(NamedTuple):
-    """A request as a plan reads it. `facts` is the JSON of `schemas.records.RequestFacts`.
-
-    `place` is asked for only where an expression reads it; None: the request stands nowhere.
-    """
-
-    body: bytes
-    facts: bytes
-    delivery_id: str
-    received_at_us: int
-    dedupe_key: str | None
-    place: Callable[[], RecordPlace] | None
-
-    def moment(self) -> tuple[int, int]:
-        """The time in milliseconds and the seed of chance, both of the request and never of today."""
-        return self.received_at_us // 1_000, int(self.delivery_id[-8:], 16)
-
-
 class Evaluated(NamedTuple):
     """What a plan makes of a request: typed fields, what stopped it, or why it fails. Exactly one of the three is set.
 
-    `warnings` are what validation in the mode warn found.
+    `warnings` are what validation in the mode warn found and which enrichment failed; `metadata` is what enrichment
+    made, the webhook's fixed members included.
     """
 
     fields: dict[str, Any] | None
     stopped_by: StoppedBy | None
     refusal: RecordRefusedError | None
     warnings: tuple[str, ...]
+    metadata: dict[str, Any]
 
 
 class _Handling(NamedTuple):
@@ -78,12 +55,14 @@ class RequestPlan:
 
     __slots__ = (
         "_coercer",
+        "_enrichment",
         "_fault",
         "_filters",
         "_mapping",
         "_reads_bindings",
         "_refusal",
         "_screens",
+        "_surroundings",
         "_validator",
         "config",
         "handler",
@@ -93,45 +72,55 @@ class RequestPlan:
         self,
         config: WebhookConfig,
         handling: _Handling,
+        surroundings: Surroundings,
         *,
+        enrichment: Enrichment | None = None,
         filters: Filters | None = None,
         validator: BodyValidator | None = None,
         fault: RecordRefusedError | None = None,
     ) -> None:
         self.config = config
         self.handler, self._mapping, self._coercer, self._refusal = handling
+        self._surroundings = surroundings
+        self._enrichment = enrichment
         self._filters = filters
         self._validator = validator
         self._fault = fault
         self._screens = filters is not None or validator is not None
-        reading = [part for part in (filters, handling.mapping) if part is not None]
+        reading = [part for part in (filters, handling.mapping, enrichment) if part is not None]
         self._reads_bindings = any(part.variables for part in reading)
 
     def evaluate(self, request: PlannedRequest) -> Evaluated:
         """Decide one request. The same request and version give the same answer, now and on a replay."""
-        if self._fault is not None:
-            return Evaluated(None, None, self._fault, ())
+        metadata = self.config.metadata
         warnings: tuple[str, ...] = ()
         try:
+            if self._fault is not None:
+                raise self._fault
             if _INVALID_JSON in request.facts:
                 raise RecordRefusedError(ErrorCode.INVALID_JSON, "the body is not JSON")
             text = as_json_text(request.body, is_form=_is_form(request.facts))
-            bindings = request_bindings(self.config, request) if self._reads_bindings else None
+            body = None
             if self._screens:
                 body = _parsed(text.encode())
-                if self._filters is not None:
-                    stopped_by = self._stopped_by(self._filters, body, bindings, request)
-                    if stopped_by is not None:
-                        return Evaluated(None, stopped_by, None, ())
-                if self._validator is not None:
-                    warnings = self._warnings(self._validator, body)
             else:
                 _check_nesting(request.body)
+            bindings = request_bindings(self.config, request, self._surroundings) if self._reads_bindings else None
+            if self._enrichment is not None:
+                metadata, warnings = self._enrichment.metadata(text, bindings, request)
+                if bindings is not None:
+                    bindings["metadata"] = metadata
+            if self._filters is not None:
+                stopped_by = self._stopped_by(self._filters, body, bindings, request)
+                if stopped_by is not None:
+                    return Evaluated(None, stopped_by, None, warnings, metadata)
+            if self._validator is not None:
+                warnings += self._warnings(self._validator, body)
             if self._refusal is not None:
-                return Evaluated(None, None, self._refusal, warnings)
-            return Evaluated(self._fields(text, bindings, request), None, None, warnings)
+                return Evaluated(None, None, self._refusal, warnings, metadata)
+            return Evaluated(self._fields(text, bindings, request), None, None, warnings, metadata)
         except RecordRefusedError as refusal:
-            return Evaluated(None, None, refusal, warnings)
+            return Evaluated(None, None, refusal, warnings, metadata)
 
     def _stopped_by(
         self, filters: Filters, body: Any, bindings: Mapping[str, Any] | None, request: PlannedRequest
@@ -167,25 +156,12 @@ class RequestPlan:
         return coerced.fields
 
 
-def request_bindings(config: WebhookConfig, request: PlannedRequest) -> dict[str, Any]:
-    """What expressions read besides the body, by name without `$`."""
-    facts = orjson.loads(request.facts)
-    return {
-        "headers": facts.get("headers", {}),
-        "query": facts.get("query", {}),
-        "delivery": {
-            "id": request.delivery_id,
-            "received_at": request.received_at_us,
-            "idempotency_key": request.dedupe_key,
-        },
-        "metadata": config.metadata,
-        "kafka": {} if request.place is None else request.place()._asdict(),
-    }
-
-
-def compile_plan(config: WebhookConfig, registry: ActionRegistry, *, engine: str, limits: Limits) -> RequestPlan:
+def compile_plan(
+    config: WebhookConfig, registry: ActionRegistry, surroundings: Surroundings, *, engine: str, limits: Limits
+) -> RequestPlan:
     """The plan of one version. What cannot work becomes the refusal of every request that gets there."""
     handling = _compile_handling(config, registry, engine, limits)
+    enrichment = compile_enrichment(config, surroundings, engine=engine, limits=limits)
     try:
         filters = None if config.filters is None else compile_filters(config.filters, engine=engine, limits=limits)
         validator = None if config.validation is None else _compile_validator(config.validation)
@@ -194,8 +170,8 @@ def compile_plan(config: WebhookConfig, registry: ActionRegistry, *, engine: str
     except SchemaError as error:
         fault = RecordRefusedError(ErrorCode.VALIDATION_ERROR, str(error), _VALIDATION_PATH)
     else:
-        return RequestPlan(config, handling, filters=filters, validator=validator)
-    return RequestPlan(config, handling, fault=fault)
+        return RequestPlan(config, handling, surroundings, enrichment=enrichment, filters=filters, validator=validator)
+    return RequestPlan(config, handling, surroundings, fault=fault)
 
 
 def _compile_handling(config: WebhookConfig, registry: ActionRegistry, engine: str, limits: Limits) -> _Handling:

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 from infra.actions.core.coercion import Coerced
 from infra.actions.registry import ActionRegistry
 from infra.jsonata import InputError, JsonataError, Limits, compile_expression, paths_read
+from infra.requests.bindings import PlannedRequest, Surroundings, request_bindings
 from infra.requests.checks import PATH_PREFIX, join_path
+from infra.requests.enrichment import compile_enrichment
 from infra.requests.errors import FilterError, RecordRefusedError
 from infra.requests.filters import StoppedBy, compile_filters
-from infra.requests.plan import PlannedRequest, compile_plan, loads_json, request_bindings
+from infra.requests.plan import compile_plan, loads_json
 from management.errors import Problem, ValidationFailedError
 from management.webhook_tests.records import TriedRequest, WorkedOut
 from management.webhook_tests.schemas import (
@@ -65,14 +67,15 @@ _NOT_TRIED = _Field(
 class Previewer:
     """With the actions, the engine and the limits that the pipeline works with."""
 
-    def __init__(self, registry: ActionRegistry, *, engine: str, limits: Limits) -> None:
+    def __init__(self, registry: ActionRegistry, surroundings: Surroundings, *, engine: str, limits: Limits) -> None:
         self._registry = registry
+        self._surroundings = surroundings
         self._engine = engine
         self._limits = limits
 
     def dry_run(self, config: WebhookConfig, trial: Trial) -> DryRun:
         """The whole way up to the action, as the pipeline goes it."""
-        plan = compile_plan(config, self._registry, engine=self._engine, limits=self._limits)
+        plan = compile_plan(config, self._registry, self._surroundings, engine=self._engine, limits=self._limits)
         found = plan.evaluate(trial.planned())
         return DryRun(
             valid=found.fields is not None,
@@ -91,7 +94,7 @@ class Previewer:
         planned = trial.planned()
         try:
             compiled = compile_filters(filters, engine=self._engine, limits=self._limits)
-            bindings = request_bindings(config, planned)
+            bindings = self._bindings(config, planned)
             now_ms, seed = planned.moment()
             stopped_by = compiled.stopped_by(
                 loads_json(planned.body.decode()), bindings["headers"], now_ms=now_ms, seed=seed, bindings=bindings
@@ -119,7 +122,7 @@ class Previewer:
             raise ValidationFailedError([Problem("action", message)])
         sources = field_mapping if field_mapping is not None else own.field_mapping if own is not None else {}
         planned = trial.planned()
-        bindings = request_bindings(config, planned)
+        bindings = self._bindings(config, planned)
         text = planned.body.decode()
         deadline = time.monotonic() + PREVIEW_SECONDS_MAX
         fields = {
@@ -129,6 +132,14 @@ class Previewer:
         coerced = registered.coercer.coerce({field: found.value for field, found in fields.items() if found.present})
         known = {field.name for field in registered.definition.target_fields}
         return _preview(fields, coerced, known)
+
+    def _bindings(self, config: WebhookConfig, planned: PlannedRequest) -> dict[str, Any]:
+        """With what enrichment makes of a JSON body, as in the pipeline."""
+        bindings = request_bindings(config, planned, self._surroundings)
+        enrichment = compile_enrichment(config, self._surroundings, engine=self._engine, limits=self._limits)
+        if enrichment is not None:
+            bindings["metadata"], _ = enrichment.metadata(planned.body.decode(), bindings, planned)
+        return bindings
 
     def _evaluate(self, source: str, text: str, bindings: Mapping[str, Any], planned: PlannedRequest) -> _Field:
         reads: tuple[str, ...] = ()

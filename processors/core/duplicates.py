@@ -7,8 +7,8 @@ import orjson
 
 from infra.clock import MICROSECONDS, rfc3339
 from infra.jsonata import JsonataError
+from infra.requests.bindings import PlannedRequest
 from infra.requests.keys import KeyOf, build_key, key_compiler
-from infra.requests.plan import PlannedRequest
 from processors.core.dedupe import Entry
 from schemas.bodies import BodyError, parse_body
 from schemas.webhooks import IdempotencySource, WebhookConfig

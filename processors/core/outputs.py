@@ -1,6 +1,6 @@
 """The records processors write, as JSON bytes. The contract tests hold these to the models of `schemas.records`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -33,6 +33,7 @@ def action_request(
     release_key: bytes | None,
     hops: int,
     warnings: Sequence[str],
+    metadata: Mapping[str, Any],
 ) -> bytes:
     """Value of actions.action.requested.v1."""
     return record_bytes(
@@ -58,6 +59,7 @@ def action_request(
             "hops": hops,
             "priority": config.priority,
             "warnings": warnings,
+            "metadata": metadata,
         }
     )
 
@@ -70,6 +72,7 @@ def delivery_record(
     error: dict[str, Any] | None = None,
     duplicate_of: str | None = None,
     outcome: dict[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Value of webhooks.delivery.recorded.v1."""
     return record_bytes(
@@ -89,6 +92,7 @@ def delivery_record(
             "replayed_from": None if headers.replay is None else headers.replay.replay_of,
             "is_test": headers.is_test,
             "trace_id": trace_id(headers.traceparent),
+            "metadata": metadata or None,
         }
     )
 

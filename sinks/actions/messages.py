@@ -34,6 +34,7 @@ def delivery_message(command: PendingCommand, outcome: Outcome, recorded_at_us: 
         "replayed_from": None,
         "is_test": request.is_test,
         "trace_id": command.trace_id,
+        "metadata": request.metadata or None,
     }
     headers = [] if command.traceparent is None else [(TRACEPARENT, command.traceparent.encode())]
     key = request.delivery_id.encode()

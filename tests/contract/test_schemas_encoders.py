@@ -74,6 +74,7 @@ def _config(action: str, options: dict[str, Any], priority: int) -> WebhookConfi
     hops=st.integers(0, 9),
     priority=st.integers(0, 3),
     warnings=st.lists(TEXT, max_size=2),
+    metadata=st.dictionaries(TEXT, JSON_VALUES, max_size=2),
 )
 def test_an_action_request_is_what_the_model_reads(
     headers: DeliveryHeaders,
@@ -83,16 +84,25 @@ def test_an_action_request_is_what_the_model_reads(
     hops: int,
     priority: int,
     warnings: list[str],
+    metadata: dict[str, Any],
 ) -> None:
     config = _config("createTicket", {"on_existing": "update"}, priority)
     handler = config.handler_config
     assert isinstance(handler, ActionHandler)
     value = action_request(
-        config, handler, headers, fields, origin=origin, release_key=release_key, hops=hops, warnings=warnings
+        config,
+        handler,
+        headers,
+        fields,
+        origin=origin,
+        release_key=release_key,
+        hops=hops,
+        warnings=warnings,
+        metadata=metadata,
     )
     read = ActionRequest.model_validate_json(value)
     assert set(json.loads(value)) == set(ActionRequest.model_fields)
-    assert (read.fields, read.warnings) == (fields, warnings)
+    assert (read.fields, read.warnings, read.metadata) == (fields, warnings, metadata)
     assert read.options == handler.options
     assert read.origin.model_dump() == origin._asdict()
     assert read.release_key == (None if release_key is None else release_key.hex())
@@ -112,6 +122,7 @@ def test_an_action_request_is_what_the_model_reads(
     ),
     duplicate_of=st.none() | TEXT,
     outcome=st.none() | st.dictionaries(TEXT, JSON_VALUES, max_size=3),
+    metadata=st.none() | st.dictionaries(TEXT, JSON_VALUES, min_size=1, max_size=3),
 )
 def test_a_delivery_record_is_what_the_model_reads(
     headers: DeliveryHeaders,
@@ -120,9 +131,19 @@ def test_a_delivery_record_is_what_the_model_reads(
     error: dict[str, Any] | None,
     duplicate_of: str | None,
     outcome: dict[str, Any] | None,
+    metadata: dict[str, Any] | None,
 ) -> None:
-    value = delivery_record(headers, status, recorded_at_us, error=error, duplicate_of=duplicate_of, outcome=outcome)
+    value = delivery_record(
+        headers,
+        status,
+        recorded_at_us,
+        error=error,
+        duplicate_of=duplicate_of,
+        outcome=outcome,
+        metadata=metadata,
+    )
     read = DeliveryRecord.model_validate_json(value)
+    assert read.metadata == metadata
     assert set(json.loads(value)) == set(DeliveryRecord.model_fields)
     assert (read.dispatch_status, read.recorded_at, read.stage) == (status, recorded_at_us, "processors")
     assert (None if read.error is None else read.error.model_dump()) == error

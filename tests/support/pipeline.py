@@ -8,7 +8,8 @@ from typing import Any
 import rocksdict
 
 from infra.actions.registry import load_actions
-from infra.settings import ProcessorSettings, SlaSettings
+from infra.enrichment.clients import surroundings_of
+from infra.settings import ProcessorSettings, Settings, SlaSettings
 from infra.sla import OutcomeMeter
 from infra.topics import EXPEDITED, RECEIVED, RELEASED
 from infra.webhooks import Webhook
@@ -106,7 +107,7 @@ class PipelineUnderTest:
     def __init__(self, folder: Path, config: WebhookConfig, **settings: Any) -> None:
         self.webhooks = FixedWebhooks(config)
         processors = ProcessorSettings(**settings)
-        plans = Plans(self.webhooks, load_actions(), processors)  # type: ignore[arg-type]  # a fake table
+        plans = Plans(self.webhooks, load_actions(), surroundings_of(Settings()), processors)  # type: ignore[arg-type]  # a fake table
         self.pipeline = RequestPipeline(processors, plans, LANES, OutcomeMeter(SlaSettings()))
         self.table = PartitionTable(RocksStore(folder), 0, changelog_end=0)
         self._next_offset = 0

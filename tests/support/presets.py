@@ -6,13 +6,16 @@ from urllib.parse import urlsplit
 import orjson
 
 from infra.actions.registry import load_actions
+from infra.enrichment.clients import surroundings_of
 from infra.jsonata import Limits
 from infra.presets import load_presets
 from infra.proofs.handshakes import HandshakeAnswer, compile_handshakes, handshake_rules
 from infra.proofs.requests import Secret, SignedRequest, Verify
 from infra.proofs.verify import build_verifier
+from infra.requests.bindings import PlannedRequest
 from infra.requests.headers import stored_of
-from infra.requests.plan import PlannedRequest, compile_plan
+from infra.requests.plan import compile_plan
+from infra.settings import Settings
 from schemas.bodies import BodyError, parse_body
 from schemas.presets import Preset, PresetSample
 from schemas.webhooks import ActionHandler, PresetAuth
@@ -94,6 +97,8 @@ def mapped(preset: Preset, sample: PresetSample, metadata: dict[str, str]) -> di
     request = PlannedRequest(
         sample.body.encode(), facts, "0197a1c2-5d40-7c3e-9b1a-3f0e5d2c1b0a", sample.at * 1_000_000, None, None
     )
-    evaluated = compile_plan(config, ACTIONS, engine="jlens", limits=LIMITS).evaluate(request)
+    evaluated = compile_plan(config, ACTIONS, surroundings_of(Settings()), engine="jlens", limits=LIMITS).evaluate(
+        request
+    )
     assert evaluated.refusal is None
     return evaluated.fields or {}

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from infra.actions.registry import load_actions
+from infra.enrichment.clients import surroundings_of
 from infra.jsonata import Limits
-from infra.requests.plan import Evaluated, PlannedRequest, RequestPlan, compile_plan
+from infra.requests.bindings import PlannedRequest
+from infra.requests.plan import Evaluated, RequestPlan, compile_plan
+from infra.settings import Settings
 from schemas.bodies import JSON_CONTAINERS_MAX, JSON_DEPTH_MAX, BodyError, parse_body
 from schemas.records import ErrorCode
 from schemas.webhooks import ActionHandler
@@ -24,7 +27,7 @@ FIELDS = {"title": "t", "client_id": "Acme"}
 
 def plan(**config: Any) -> RequestPlan:
     configured = webhook_config(handler_config=HANDLER, handler_type=HANDLER.type, **config)
-    return compile_plan(configured, load_actions(), engine="jlens", limits=Limits())
+    return compile_plan(configured, load_actions(), surroundings_of(Settings()), engine="jlens", limits=Limits())
 
 
 PLAN, UNSCREENED = plan(filters=FILTERS), plan()

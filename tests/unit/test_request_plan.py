@@ -6,8 +6,11 @@ import orjson
 import pytest
 
 from infra.actions.registry import load_actions
+from infra.enrichment.clients import surroundings_of
 from infra.jsonata import Limits
-from infra.requests.plan import Evaluated, PlannedRequest, RecordPlace, RequestPlan, compile_plan
+from infra.requests.bindings import PlannedRequest, RecordPlace
+from infra.requests.plan import Evaluated, RequestPlan, compile_plan
+from infra.settings import Settings
 from schemas.webhooks import ActionHandler, EventValidation, WorkflowHandler
 from tests.support.requests import webhook_config
 
@@ -24,7 +27,9 @@ RMM_ALERT = {"type": "object", "required": ["id"], "properties": {"title": {"typ
 def plan(**config: Any) -> RequestPlan:
     handler = config.pop("handler_config", HANDLER)
     configured = webhook_config(handler_config=handler, handler_type=handler.type, **config)
-    return compile_plan(configured, REGISTRY, engine="jlens", limits=Limits(timeout_seconds=1.0))
+    return compile_plan(
+        configured, REGISTRY, surroundings_of(Settings()), engine="jlens", limits=Limits(timeout_seconds=1.0)
+    )
 
 
 def request(body: Any, *, raw: bytes | None = None, **facts: Any) -> PlannedRequest:
@@ -55,7 +60,7 @@ def failure(evaluated: Evaluated) -> tuple[str, str | None]:
 def test_a_request_that_passes_everything_becomes_typed_fields() -> None:
     checked = plan(filters=OPENED, validation=validation("reject"))
     evaluated = checked.evaluate(request({"id": 1, "title": "Disk"}))
-    assert evaluated == Evaluated({"title": "Disk", "client_id": "Acme"}, None, None, ())
+    assert evaluated == Evaluated({"title": "Disk", "client_id": "Acme"}, None, None, (), {})
 
 
 def test_a_filter_comes_before_validation_and_mapping() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from infra.actions.registry import load_actions
+from infra.enrichment.clients import surroundings_of
 from infra.ids import uuid7_text
 from infra.jsonata import ENGINES, Limits
+from infra.settings import Settings
 from management.errors import ValidationFailedError
 from management.webhook_tests.previews import PREVIEW_SECONDS_MAX, Previewer, Trial
 from management.webhook_tests.records import TriedRequest, work_out
@@ -23,7 +25,9 @@ BY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
 
 
 def previewer(engine: str = "jlens", timeout_seconds: float = 1.0) -> Previewer:
-    return Previewer(load_actions(), engine=engine, limits=Limits(timeout_seconds=timeout_seconds))
+    return Previewer(
+        load_actions(), surroundings_of(Settings()), engine=engine, limits=Limits(timeout_seconds=timeout_seconds)
+    )
 
 
 def trial() -> Trial:
