@@ -8,11 +8,12 @@ from pydantic import ValidationError
 from infra.clock import MICROSECONDS
 from infra.requests.body import as_json_text
 from infra.requests.errors import RecordRefusedError
+from infra.requests.redaction import compile_redaction
 from infra.requests.validation import is_deeper
 from management.paging import microseconds
 from management.webhook_samples.schemas import SAMPLE_BYTES_MAX, SAMPLE_DEPTH_MAX, Capture, Sample
 from schemas import headers as record_headers
-from schemas.bodies import FORM, BodyError, parse_body
+from schemas.bodies import BodyError, is_form, parse_body
 from schemas.headers import DeliveryHeaders, HeaderError
 from schemas.records import RequestFacts
 
@@ -112,7 +113,7 @@ class CaptureWatch:
 
 
 def _sample(headers: DeliveryHeaders, body: bytes) -> Sample | None:
-    """The body as a sample, or why it is none; None for no body, and for one that is not JSON."""
+    """The body as a sample, masked as in the log, or why it is none; None for no body, and for one that is not JSON."""
     if not body.strip():
         return None
     found = Sample(headers.received_at_us, headers.delivery_id, len(body), None)
@@ -124,7 +125,7 @@ def _sample(headers: DeliveryHeaders, body: bytes) -> Sample | None:
             return found._replace(refusal=f"the body has {len(body)} bytes, a sample at most {SAMPLE_BYTES_MAX}")
         if is_deeper(parse_body(body, facts.content_type), SAMPLE_DEPTH_MAX):
             return found._replace(refusal=f"the body is nested deeper than {SAMPLE_DEPTH_MAX} levels")
-        is_form = facts.content_type is not None and facts.content_type.lower().startswith(FORM)
-        return found._replace(json_text=as_json_text(body, is_form=is_form))
+        shown = compile_redaction(tuple(facts.redact_paths)).show(body, facts.content_type).body
+        return found._replace(json_text=as_json_text(shown, is_form=is_form(facts.content_type)))
     except (ValidationError, BodyError, RecordRefusedError):
         return None

@@ -11,7 +11,7 @@ from infra.jsonata import Limits
 from infra.requests.bindings import PlannedRequest, RecordPlace
 from infra.requests.plan import Evaluated, RequestPlan, compile_plan
 from infra.settings import Settings
-from schemas.webhooks import ActionHandler, EventValidation, WorkflowHandler
+from schemas.webhooks import ActionHandler, EventValidation, PresetAuth, SealedSecret, WorkflowHandler
 from tests.support.requests import webhook_config
 
 REGISTRY = load_actions()
@@ -151,3 +151,66 @@ def test_a_configuration_that_cannot_work_fails_its_requests_and_says_why(
 def test_a_filtered_request_is_filtered_even_where_no_action_could_be_run() -> None:
     absent = plan(filters=CLOSED, handler_config=ActionHandler(action="launch", field_mapping={}))
     assert absent.evaluate(request({})).stopped_by is not None
+
+
+def test_metadata_is_what_is_fixed_and_what_the_rules_make() -> None:
+    mapped = {"title": "alert.title & ' at ' & $metadata.site", "client_id": '"Acme"'}
+    enriched = plan(
+        metadata={"team": "night"},
+        enrichment={"site": "alert.site", "agent": "$client.user_agent.browser", "nothing": "alert.nowhere"},
+        handler_config=ActionHandler(action="createTicket", field_mapping=mapped),
+    )
+    evaluated = enriched.evaluate(request({"alert": {"title": "Disk", "site": "Berlin"}}))
+    assert evaluated.metadata == {"team": "night", "site": "Berlin", "agent": None}
+    assert evaluated.fields is not None
+    assert evaluated.fields["title"] == "Disk at Berlin"
+    assert evaluated.warnings == ()
+
+
+def test_a_rule_that_fails_is_a_warning_and_never_a_failure() -> None:
+    broken = plan(metadata={"team": "night"}, enrichment={"bad": "$number(title)", "worse": "a.(", "good": "title"})
+    evaluated = broken.evaluate(request({"title": "Disk"}))
+    assert evaluated.fields is not None
+    assert evaluated.metadata == {"team": "night", "good": "Disk"}
+    assert [warning.partition(":")[0] for warning in evaluated.warnings] == ["enrichment.worse", "enrichment.bad"]
+
+
+def test_metadata_is_bounded() -> None:
+    enriched = plan(enrichment={"all": "$", "title": "title"})
+    evaluated = enriched.evaluate(request({"title": "Disk", "more": "x" * 20_000}))
+    assert evaluated.metadata == {"title": "Disk"}
+    assert evaluated.warnings == ("enrichment.all: left out, metadata would be over 16,384 bytes",)
+
+
+def test_filters_read_what_enrichment_made_and_a_filtered_request_keeps_it() -> None:
+    screened = plan(enrichment={"level": "severity"}, filters={"jsonata": "$metadata.level = 'high'"})
+    evaluated = screened.evaluate(request({"title": "Disk", "severity": "low"}))
+    assert evaluated.stopped_by is not None
+    assert evaluated.metadata == {"level": "low"}
+    assert screened.evaluate(request({"title": "Disk", "severity": "high"})).fields is not None
+
+
+@pytest.mark.parametrize(
+    ("preset", "own", "found"),
+    [
+        ("stripe", {}, {"event_type": "invoice.paid"}),
+        ("stripe", {"metadata": {"event_type": "mine"}}, {"event_type": "mine"}),
+        ("stripe", {"enrichment": {"event_type": "'rule'"}}, {"event_type": "rule"}),
+        ("github", {}, {"event_type": "issues"}),
+    ],
+)
+def test_the_event_type_of_a_preset_is_metadata_unless_the_webhook_says_its_own(
+    preset: str, own: dict[str, Any], found: dict[str, Any]
+) -> None:
+    auth = PresetAuth(preset=preset, secrets=(SealedSecret(sealed="v1.none.none"),))
+    of_preset = plan(auth_type="preset", auth_config=auth, **own)
+    headers = {"x-github-event": "issues"}
+    evaluated = of_preset.evaluate(request({"title": "x", "type": "invoice.paid"}, headers=headers))
+    assert evaluated.metadata == found
+
+
+def test_enrichment_is_the_same_on_a_replay() -> None:
+    enriched = plan(enrichment={"at": "$now()", "chance": "$random()"})
+    first, again = (enriched.evaluate(request({"title": "Disk"})) for _ in range(2))
+    assert first.metadata == again.metadata
+    assert first.metadata["chance"] > 0

@@ -199,3 +199,11 @@ def test_a_capture_that_has_ended_is_not_looked_at_again() -> None:
     watch.forget(CAPTURE)
     watch.offer(record(b"2"))
     assert list(watch.due(EXPIRES_US * 2)) == []
+
+
+def test_a_sample_is_masked_as_the_log_is() -> None:
+    body = b'{"user":{"password":"letmein","email":"a@example.com"},"n":1}'
+    masked = text_of(record(body, facts={"redact_paths": ["$.user.email"], "content_type": "application/json"}))
+    assert masked == '{"user":{"password":"***","email":"***"},"n":1}'
+    form = record(b"n=1&token=letmein", facts={"content_type": "application/x-www-form-urlencoded"})
+    assert text_of(form) == '{"n":"1","token":"***"}'
