@@ -161,11 +161,12 @@ class Line:
 @contextmanager
 def open_line(folder: Path, postgres_dsn: str) -> Iterator[Line]:
     """A broker, a database and a receiver of its own."""
-    with start_kafka(folder / "kafka-of-a-line") as broker, new_database(postgres_dsn) as dsn:
+    own = folder / f"line-{uuid4().hex[:8]}"
+    with start_kafka(own / "kafka") as broker, new_database(postgres_dsn) as dsn:
         base = ActionBase.prepare(dsn)
         with publishing(broker.bootstrap) as publisher:
             publisher.tenant_id = str(base.tenant.tenant_id)
-            workers = Workers(publisher.settings.kafka, folder / f"workers-{uuid4().hex[:8]}", HOOKLINE_MASTER_KEY=MASTER_KEY)
+            workers = Workers(publisher.settings.kafka, own / "workers", HOOKLINE_MASTER_KEY=MASTER_KEY)
             with running_ingress(broker.bootstrap) as ingress:
                 line = Line(base, publisher, ingress, workers, OutcomeWatch(publisher.settings.kafka))
                 try:
