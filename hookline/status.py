@@ -29,12 +29,16 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """A consumer group. `members` and `lag_records` are None while the broker does not say."""
+    """A consumer group. `members` and `lag_records` are None while the broker does not say.
+
+    `reasons` say in words what it lacks, such as a topic that no member reads; empty when it is whole.
+    """
 
     group_id: str
     role: str
     members: int | None
     lag_records: int | None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,10 @@ def read_status(ready_file: ReadyFile) -> StackStatus:
             parts += _parts_of(process, url, ask_ready(client, url), ready_file)
         overview = ask_ready(client, f"{ready_file.management_url}/status").content
     groups = [
-        GroupStatus(group["group_id"], group["role"], group["members"], group["lag_records"])
+        GroupStatus(group["group_id"], group["role"], group["members"], group["lag_records"], tuple(group["reasons"]))
         for group in overview.get("groups", ())
     ]
-    everything = all(part.ready for part in parts) and bool(groups) and all(group.members for group in groups)
+    everything = all(part.ready for part in parts) and bool(groups) and not any(group.reasons for group in groups)
     return StackStatus(everything, str(ready_file.data_dir), parts, groups)
 
 
@@ -110,9 +114,12 @@ def show_status(status: StackStatus) -> None:
         for part in status.parts
     ]
     console.print(plain_table(["part", "state", "#pid", "#last commit", "why"], rows))
-    groups = [[g.group_id, g.role, _number(g.members), _number(g.lag_records)] for g in status.groups]
+    groups = [
+        [g.group_id, g.role, _number(g.members), _number(g.lag_records), escape("; ".join(g.reasons))]
+        for g in status.groups
+    ]
     console.print()
-    console.print(plain_table(["group", "role", "#members", "#lag"], groups))
+    console.print(plain_table(["group", "role", "#members", "#lag", "why"], groups))
 
 
 def _number(value: int | None) -> str:

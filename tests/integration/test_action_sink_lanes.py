@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from infra.groups import group_readers
-from infra.kafka import admin_client
+import orjson
+from fastapi.routing import APIRoute
+
 from infra.topics import ACTIONS, EXPEDITED_ACTIONS
+from management.status import SystemStatus
 from sinks.actions.role import ActionsRole
 from tests.support.action_stage import WAIT_SECONDS, Stage, broker, stage
 from tests.support.wait import eventually
@@ -41,9 +43,9 @@ def _shares(*roles: ActionsRole) -> list[tuple[object, object]]:
 def test_expedited_actions_pass_a_backlog_of_ordinary_ones_which_goes_on_meanwhile(stage: Stage) -> None:
     ordinary = [stage.base.request() for _ in range(4_000)]
     expedited = [stage.base.request(priority=3) for _ in range(1_000)]
-    stage.send(*ordinary)
-    with stage.role():
-        eventually(lambda: stage.base.count("tickets") >= 100, timeout_seconds=WAIT_SECONDS, what="a start")
+    with stage.role() as role:
+        eventually(lambda: _shares(role) == [(4, 4)], timeout_seconds=WAIT_SECONDS, what="both lanes to be read")
+        stage.send(*ordinary)
         stage.send(*expedited, topic=EXPEDITED_ACTIONS)
         urgent = {request["delivery_id"] for request in expedited}
         done = eventually(lambda: _tickets_at_the_end_of(stage, urgent), timeout_seconds=WAIT_SECONDS, what="expedited")
@@ -66,6 +68,7 @@ def test_a_sink_bound_to_a_lane_reads_that_one_only_and_others_take_the_rest(sta
     def shared(*expected: tuple[int | None, int | None]) -> None:
         eventually(lambda: _shares(*roles) == list(expected), timeout_seconds=WAIT_SECONDS, what=f"{expected}")
 
+    unread = [f"{ACTIONS}: no member reads it"]
     stage.send(*(stage.base.request() for _ in range(50)))
     stage.send(*(stage.base.request(priority=2) for _ in range(50)), topic=EXPEDITED_ACTIONS)
     with stage.role(lane="expedited") as bound:
@@ -73,25 +76,25 @@ def test_a_sink_bound_to_a_lane_reads_that_one_only_and_others_take_the_rest(sta
         shared((4, None))
         stage.outcomes(50)
         assert stage.base.count("tickets") == 50, "nobody reads the ordinary lane"
-        assert _unread(stage) == (ACTIONS,)
+        eventually(lambda: _reasons(stage) == unread, timeout_seconds=WAIT_SECONDS, what="the status to say so")
         with stage.role(lane="ordinary") as other, stage.role() as third:
             roles += [other, third]
             shared((2, None), (None, 2), (2, 2))
             stage.outcomes(100)
-            assert _unread(stage) == ()
+            eventually(lambda: _reasons(stage) == [], timeout_seconds=WAIT_SECONDS, what="a status without reasons")
         roles = [bound]
         shared((4, None))
-        assert _unread(stage) == (ACTIONS,)
+        eventually(lambda: _reasons(stage) == unread, timeout_seconds=WAIT_SECONDS, what="the status to say so")
 
 
-def _unread(stage: Stage) -> tuple[str, ...]:
-    admin = admin_client(stage.settings.kafka, "test")
-    topics = (ACTIONS, EXPEDITED_ACTIONS)
-
-    def settled() -> tuple[tuple[str, ...]] | None:
-        found = group_readers(admin, stage.settings.actions.group_id, topics, timeout_seconds=10)
-        return None if found.unread is None else (found.unread,)
-
-    answer = eventually(settled, timeout_seconds=WAIT_SECONDS, what="a settled group")
-    assert answer is not None
-    return answer[0]
+def _reasons(stage: Stage) -> list[str]:
+    """What the system's status says of the group of sinks."""
+    status = SystemStatus(stage.settings, [])
+    [route] = status.routes().routes
+    assert isinstance(route, APIRoute)
+    try:
+        groups = orjson.loads(route.endpoint().body)["groups"]
+    finally:
+        status.close()
+    [reasons] = [group["reasons"] for group in groups if group["role"] == "actions"]
+    return list(reasons)
