@@ -6,10 +6,12 @@ No module reads the environment by itself; nothing here is a global.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.addresses import parse_networks
+
+STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 
 
 class _Section(BaseModel):
@@ -87,6 +89,27 @@ class IngressSettings(_Section):
     linger_milliseconds: float = Field(default=2.0, ge=0, le=100)
     shutdown_timeout_seconds: float = Field(default=10.0, gt=0)
     trusted_proxies: Networks = ()
+
+
+class RateLimitSettings(_Section):
+    """Where receivers share the webhooks' rates. `store_url` (redis, rediss, valkey, valkeys or unix; it may hold a
+    password) unset: each worker counts for itself. Of a webhook's limit, `credit_percent` per receiver passes before
+    the store has answered, and `lease_percent` is the most that one receiver holds.
+    """
+
+    store_url: SecretStr | None = None
+    key_prefix: str = Field(default="hookline:rate", pattern=r"^[A-Za-z0-9:._-]{1,64}$")
+    renewal_milliseconds: int = Field(default=50, ge=5, le=1_000)
+    store_timeout_milliseconds: int = Field(default=500, ge=10, le=10_000)
+    credit_percent: int = Field(default=5, ge=0, le=100)
+    lease_percent: int = Field(default=10, ge=1, le=100)
+
+    @field_validator("store_url")
+    @classmethod
+    def _check_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and url.get_secret_value().partition("://")[0] not in STORE_SCHEMES:
+            raise ValueError(f"must begin with {', '.join(f'{scheme}://' for scheme in STORE_SCHEMES)}")
+        return url
 
 
 class ProcessorSettings(_Section):
@@ -210,6 +233,7 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
     ingress: IngressSettings = Field(default_factory=IngressSettings)
+    rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
     processors: ProcessorSettings = Field(default_factory=ProcessorSettings)
     actions: ActionSettings = Field(default_factory=ActionSettings)
     analytics: AnalyticsSettings = Field(default_factory=AnalyticsSettings)

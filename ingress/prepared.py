@@ -10,8 +10,10 @@ from infra.requests.headers import STORED_OF_NOBODY
 from infra.requests.keys import KeyOf, build_key, build_ordering_key, key_compiler
 from infra.topics import request_topic
 from infra.webhooks import Webhook, WebhookTable
-from ingress.core.limits import TokenBucket
+from ingress.core.leases import LeasedBucket
+from ingress.core.limits import Bucket, TokenBucket
 from ingress.proof import Proof
+from ingress.rate_store import RateStore
 from schemas.webhooks import WebhookConfig
 
 _log = get_logger(__name__)
@@ -44,7 +46,7 @@ class Prepared:
         self,
         webhook: Webhook,
         config: WebhookConfig,
-        bucket: TokenBucket,
+        bucket: Bucket,
         *,
         proof: Proof | str,
         key_of: KeyOf | None,
@@ -69,8 +71,11 @@ class Prepared:
 class PreparedWebhooks:
     """Looks a receiver URL up in the live table; what is prepared is kept until the webhook changes."""
 
-    def __init__(self, table: WebhookTable, presets: Presets, *, key_timeout_seconds: float) -> None:
+    def __init__(
+        self, table: WebhookTable, presets: Presets, *, key_timeout_seconds: float, rate_store: RateStore | None
+    ) -> None:
         self._table = table
+        self._rate_store = rate_store
         self._presets = presets
         self._compile_key = key_compiler(timeout_seconds=key_timeout_seconds)
         self._by_id: dict[str, Prepared] = {}
@@ -102,11 +107,7 @@ class PreparedWebhooks:
 
     def _prepare(self, webhook: Webhook, before: Prepared | None, now_us: int) -> Prepared:
         config = webhook.config
-        limit = config.rate_limit_per_minute
-        if before is None:
-            bucket = TokenBucket(limit, now_us)
-        else:
-            bucket = before.bucket if before.bucket.limit == limit else before.bucket.resized(limit, now_us)
+        bucket = self._bucket(config, None if before is None else before.bucket, now_us)
         try:
             key_of = build_key(config.idempotency_source, self._compile_key)
             ordering_key_of = build_ordering_key(config.ordering_key, self._compile_key)
@@ -118,6 +119,16 @@ class PreparedWebhooks:
             key_of, ordering_key_of = None, None
         proof = self._proof(webhook, config)
         return Prepared(webhook, config, bucket, proof=proof, key_of=key_of, ordering_key_of=ordering_key_of)
+
+    def _bucket(self, config: WebhookConfig, before: Bucket | None, now_us: int) -> Bucket:
+        """The webhook's rate, which goes on from what it was."""
+        limit = config.rate_limit_per_minute
+        if self._rate_store is not None:
+            leased = before if isinstance(before, LeasedBucket) else None
+            return self._rate_store.bucket(config.tenant_id, config.webhook_id, limit, leased, now_us)
+        if not isinstance(before, TokenBucket):
+            return TokenBucket(limit, now_us)
+        return before if before.limit == limit else before.resized(limit, now_us)
 
     def _proof(self, webhook: Webhook, config: WebhookConfig) -> Proof | str:
         """The proof, or why there is none: an older release does not know a newer one's presets."""

@@ -68,8 +68,9 @@ class Siblings:
 
     def publish(self, slot: int, exposition: str, health: PartHealth) -> None:
         """Leave this worker's state for the others."""
+        left = {"ready": health.ready, "reasons": health.reasons, "details": dict(health.details)}
         _replace(self._folder / f"{slot}.prom", exposition)
-        _replace(self._folder / f"{slot}.json", json.dumps({"ready": health.ready, "reasons": health.reasons}))
+        _replace(self._folder / f"{slot}.json", json.dumps(left))
 
     def exposition(self, slot: int, own: str) -> str:
         """The metrics of all workers, living and gone."""
@@ -92,7 +93,8 @@ class Siblings:
         if not text:
             return PartHealth(worker_name(slot), ready=False, reasons=("worker: not started",))
         state = json.loads(text)
-        return PartHealth(worker_name(slot), ready=state["ready"], reasons=tuple(state["reasons"]))
+        reasons, details = tuple(state["reasons"]), state["details"]
+        return PartHealth(worker_name(slot), ready=state["ready"], reasons=reasons, details=details)
 
 
 def worker_name(slot: int) -> str:

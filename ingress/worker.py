@@ -22,6 +22,7 @@ from ingress.acks import AckBridge
 from ingress.connection import Connection, Service
 from ingress.prepared import PreparedWebhooks
 from ingress.probes import AsgiBridge, build_probes
+from ingress.rate_store import RateStore
 from ingress.receiver import Receiver
 from ingress.rejections import RejectionLog
 from ingress.siblings import Siblings, worker_name
@@ -52,10 +53,13 @@ class Worker:
         self._stop = asyncio.Event()
         self._tally = Tally()
         self._table = WebhookTable(settings.kafka, load_secret_box(settings), client_id=f"hookline-{name}")
+        store_url = settings.rate_limits.store_url
+        self._rate_store = None if store_url is None else RateStore(settings.rate_limits, store_url.get_secret_value())
         self._webhooks = PreparedWebhooks(
             self._table,
             load_presets(settings.presets_folder),
             key_timeout_seconds=bounds.key_timeout_milliseconds / 1_000,
+            rate_store=self._rate_store,
         )
         self.bridge = AckBridge(settings.kafka, bounds, client_id=f"hookline-{name}")
         self._rejections = RejectionLog(
@@ -86,12 +90,16 @@ class Worker:
         server = await loop.create_server(lambda: Connection(self.service), sock=listener, backlog=_BACKLOG_CONNECTIONS)
         host, port = listener.getsockname()[:2]
         _log.info("ingress.listening", worker=self._name, host=host, port=port, pid=os.getpid())
-        ticking = loop.create_task(self._tick_forever())
+        ticking = [loop.create_task(self._tick_forever())]
+        if self._rate_store is not None:
+            ticking.append(loop.create_task(self._rate_store.run()))
         _spare_the_collector()
         await self._stop.wait()
         server.close()
         await self._end()
-        ticking.cancel()
+        for task in ticking:
+            task.cancel()
+        await asyncio.gather(*ticking, return_exceptions=True)
 
     async def _end(self) -> None:
         self.service.stop()
@@ -109,7 +117,13 @@ class Worker:
         ]
         if self._stop.is_set():
             reasons.append("stopping")
-        details = {"webhooks": len(self._table), "in_flight_requests": self.bridge.in_flight_requests}
+        details: dict[str, str | int] = {
+            "webhooks": len(self._table),
+            "in_flight_requests": self.bridge.in_flight_requests,
+        }
+        if self._rate_store is not None:
+            trouble = self._rate_store.trouble
+            details["rate_limit_store"] = "in use" if trouble is None else f"away, each worker counts alone: {trouble}"
         return PartHealth(self._name, ready=not reasons, reasons=tuple(reasons), details=details)
 
     def _parts(self) -> list[PartHealth]:

@@ -1,7 +1,7 @@
 """How many requests a webhook may send: a token bucket whose burst is a minute's worth. Time is an argument."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Refusal(NamedTuple):
@@ -10,6 +10,16 @@ class Refusal(NamedTuple):
     limit: int
     retry_after_seconds: int
     reset_seconds: int
+
+
+class Bucket(Protocol):
+    """A webhook's limit, counted here (`TokenBucket`) or shared with other receivers (`ingress.core.leases`)."""
+
+    limit: int
+
+    def take(self, now_us: int) -> bool: ...
+
+    def refusal(self) -> Refusal: ...
 
 
 class TokenBucket:

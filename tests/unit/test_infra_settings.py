@@ -12,8 +12,19 @@ from infra.settings import Settings
 
 NUMBER = (int, float)
 #: The last word of a number's name, before `max`, says what it counts.
-UNITS = {"attempts", "batches", "bytes", "connections", "depth", "factor", "keys", "milliseconds", "partitions"}
-UNITS |= {"port", "records", "requests", "second", "seconds", "webhooks", "workers"}
+UNITS = {
+    "attempts",
+    "batches",
+    "bytes",
+    "connections",
+    "depth",
+    "factor",
+    "keys",
+    "milliseconds",
+    "partitions",
+    "percent",
+}
+UNITS |= {"percent", "port", "records", "requests", "second", "seconds", "webhooks", "workers"}
 UNITS |= {"failures", "hashes", "iterations", "kibibytes", "minute", "sessions"}
 
 

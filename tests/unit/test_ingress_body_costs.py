@@ -57,7 +57,7 @@ def receiver(bridge: Bridge) -> Receiver:
     """A receiver that knows one webhook; all of its parts are real but the table and the producer."""
     table = SimpleNamespace(ready=True, find=lambda tenant_slug, slug: WEBHOOK)
     return Receiver(
-        PreparedWebhooks(table, load_presets(), key_timeout_seconds=0.05),  # type: ignore[arg-type]
+        PreparedWebhooks(table, load_presets(), key_timeout_seconds=0.05, rate_store=None),  # type: ignore[arg-type]
         bridge,  # type: ignore[arg-type]
         Mock(),
         Tally(),
