@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -67,9 +68,18 @@ class _Flooder(asyncio.Protocol):
             self._transport.close()
 
 
-def pour(flood: Flood) -> Counter[int]:
-    """Send it all, in this process; how often which status was answered."""
-    left = _Left(flood.count)
+@dataclass(frozen=True)
+class Poured:
+    """How often which status was answered, and from when until when (Unix seconds)."""
+
+    statuses: Counter[int]
+    began_at: float
+    ended_at: float
+
+
+def pour(flood: Flood) -> Poured:
+    """Send it all, in this process."""
+    left, began_at = _Left(flood.count), time.time()
 
     async def send_all() -> None:
         loop = asyncio.get_running_loop()
@@ -84,7 +94,7 @@ def pour(flood: Flood) -> Counter[int]:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(send_all())
-    return left.statuses
+    return Poured(left.statuses, began_at, time.time())
 
 
 def processes(count: int) -> ProcessPoolExecutor:
