@@ -5,11 +5,12 @@ What is said names headers, times and lengths; no secret, and no signature that 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from infra.addresses import parse_address
+from infra.proofs.errors import ProofError
 from infra.proofs.payloads import READ_TIME, ReadTime, element_text, header_text, read_seconds_or_milliseconds
 from infra.proofs.requests import (
     BAD_ADDRESS,
@@ -19,9 +20,11 @@ from infra.proofs.requests import (
     NO_PROOF,
     Secret,
     SignedRequest,
+    Verify,
 )
+from infra.proofs.signatures import build_verifier_of, rule_of_proof
 from infra.proofs.verify import Presets, build_verifier, fields_of, proof_of
-from schemas.presets import SignatureProof, SignedTimestamp, TokenProof
+from schemas.presets import SignatureProof, SignedTimestamp, SigningKey, TokenProof
 from schemas.webhooks import (
     ApiKeyAuth,
     AuthConfig,
@@ -178,8 +181,13 @@ class _Trial:
         """In the order of how likely they are."""
         yield from self._of_secrets()
         yield from self._of_bodies()
+        proof = proof_of(self._auth, self._presets)
         if isinstance(self._auth, HmacAuth):
             yield from self._of_spellings(self._auth)
+            yield from self._of_prefix(self._auth.signature_header, self._auth.prefix or "")
+        elif isinstance(proof, SignatureProof):
+            yield from self._of_proof(proof)
+            yield from self._of_prefix(proof.header, proof.prefix)
         if self._request.base_url and self._is_good(request=self._request._replace(base_url=self._other_scheme())):
             yield "The signature fits another scheme (http or https): set HOOKLINE_INGRESS__PUBLIC_BASE_URL."
 
@@ -187,11 +195,12 @@ class _Trial:
         ended = [Secret(secret.value, None) for secret in self._secrets if secret.valid_until_us is not None]
         if ended and self._is_good(secrets=ended):
             yield "It was made with the previous secret, which is no longer good: the sender has to get the new one."
-        stripped = [
-            Secret(secret.value.strip() + end, None) for secret in self._secrets for end in (b"\n", b"\r\n", b" ")
-        ]
-        if self._is_good(secrets=stripped):
-            yield "The sender has a blank or a line break at the end of the secret."
+        for end in (b"\n", b"\r\n", b" "):
+            if self._is_good(secrets=[Secret(secret.value.strip() + end, None) for secret in self._secrets]):
+                yield "The sender has a blank or a line break at the end of the secret."
+        blank = [secret for secret in self._secrets if secret.value != secret.value.strip()]
+        if blank and self._is_good(secrets=[Secret(secret.value.strip(), None) for secret in blank]):
+            yield "The secret that is saved here has a blank or a line break at its ends; the sender's has none."
 
     def _of_bodies(self) -> Iterator[str]:
         for words, body in rewritten(self._request.body):
@@ -205,10 +214,43 @@ class _Trial:
         for algorithm in _ALGORITHMS:
             if algorithm != auth.algorithm and self._is_good(auth=auth.model_copy(update={"algorithm": algorithm})):
                 yield f"The signature is right with {algorithm}; the webhook says {auth.algorithm}."
-        if auth.prefix and self._is_good(auth=auth.model_copy(update={"prefix": None})):
-            yield f"The signature is right without the prefix {auth.prefix}, which the webhook asks for."
         if auth.signed_payload != "{body}" and self._is_good(auth=auth.model_copy(update={"signed_payload": "{body}"})):
             yield "The sender signs the body alone; the webhook says signed_payload " + auth.signed_payload + "."
+
+    def _of_proof(self, proof: SignatureProof) -> Iterator[str]:
+        """A preset's signature, or that of Standard Webhooks, as the scheme does not have it."""
+        for encoding in _ENCODINGS:
+            if encoding != proof.encoding and self._fits(proof.model_copy(update={"encoding": encoding})):
+                yield f"The signature is right in {encoding}; this scheme has {proof.encoding}."
+        if proof.algorithm == "ed25519":
+            return
+        for name in _ALGORITHMS:
+            algorithm = f"hmac_{name}"
+            if algorithm != proof.algorithm and self._fits(proof.model_copy(update={"algorithm": algorithm})):
+                yield f"The signature is right with {name}; this scheme has {proof.algorithm.removeprefix('hmac_')}."
+        text_key = proof.model_copy(update={"key": SigningKey(field=proof.key.field)})
+        if proof.key.encoding != "text" and self._fits(text_key):
+            yield f"The sender signs with the secret as it is written; this scheme has it as {proof.key.encoding}."
+        if proof.signed != "{body}" and self._fits(proof.model_copy(update={"signed": "{body}"})):
+            yield f"The sender signs the body alone; this scheme has {proof.signed}."
+
+    def _of_prefix(self, header: str, prefix: str) -> Iterator[str]:
+        """The signature alone, and what follows another prefix."""
+        text = self._request.headers.get(header.lower(), "")
+        other = f"behind another prefix than {prefix}" if prefix else "behind a prefix that does not belong there"
+        without = f"without the prefix {prefix}, which has to stand before it"
+        for signature, words in (
+            (text, without),
+            (text.partition("=")[2], other),
+            (text.partition(",")[2], other),
+        ):
+            headers = {**self._request.headers, header.lower(): prefix + signature}
+            if prefix + signature != text and self._is_good(request=self._request._replace(headers=headers)):
+                yield f"The signature is right {words}."
+
+    def _fits(self, proof: SignatureProof) -> bool:
+        fields = fields_of(self._auth, self._presets)
+        return self._is_met(lambda: build_verifier_of(rule_of_proof(proof, fields, self._secrets)), self._request)
 
     def _other_scheme(self) -> str:
         scheme, mark, rest = self._request.base_url.partition("://")
@@ -221,9 +263,16 @@ class _Trial:
         secrets: Sequence[Secret] | None = None,
         request: SignedRequest | None = None,
     ) -> bool:
-        verify = build_verifier(auth or self._auth, self._secrets if secrets is None else secrets, self._presets)
-        reason = verify(request or self._request, self._now_us)
-        return reason not in (BAD_SIGNATURE, BAD_TOKEN, NO_PROOF)
+        tried, presets = self._secrets if secrets is None else secrets, self._presets
+        return self._is_met(lambda: build_verifier(auth or self._auth, tried, presets), request or self._request)
+
+    def _is_met(self, build: Callable[[], Verify], request: SignedRequest) -> bool:
+        """Any other refusal, such as one for the time, comes after the proof was right."""
+        try:
+            verify = build()
+        except ProofError:  # what is tried need not be a key
+            return False
+        return verify(request, self._now_us) not in (BAD_SIGNATURE, BAD_TOKEN, NO_PROOF)
 
 
 def rewritten(body: bytes) -> Iterator[tuple[str, bytes]]:

@@ -115,6 +115,8 @@ def test_another_scheme_in_authorization_is_named_without_what_follows_it() -> N
         (HMAC, signature(algorithm="sha512"), "right with sha512; the webhook says sha256"),
         (HMAC, signature(key=KEY + b"\n"), "a blank or a line break at the end of the secret"),
         (HmacAuth(prefix="v1=", secrets=SEALED), signature(), "right without the prefix v1="),
+        (HmacAuth(prefix="v1=", secrets=SEALED), f"v0={signature()}", "right behind another prefix than v1="),
+        (HMAC, f"v0={signature()}", "right behind a prefix that does not belong there"),
         (HmacAuth(signed_payload="{timestamp}.{body}", secrets=SEALED), signature(), "signs the body alone"),
     ],
 )
@@ -125,9 +127,60 @@ def test_what_would_have_been_right_is_found(auth: AuthConfig, given: str, hint:
     assert any(hint in each for each in found.hints), found.hints
 
 
+WHSEC = f"whsec_{base64.b64encode(KEY).decode()}".encode()
+STANDARD = StandardWebhooksAuth(secrets=SEALED)
+SVIX, GITHUB = PresetAuth(preset="svix", secrets=SEALED), PresetAuth(preset="github", secrets=SEALED)
+
+
+def standard(prefix: str, made: bytes | str, version: str = "v1,") -> dict[str, str]:
+    """The headers of Standard Webhooks or Svix around a signature that may be of anything."""
+    text = made if isinstance(made, str) else base64.b64encode(made).decode()
+    at = str(NOW_US // 1_000_000)
+    return {f"{prefix}-id": "m", f"{prefix}-timestamp": at, f"{prefix}-signature": version + text}
+
+
+def digest_of(key: bytes = KEY, body: bytes = BODY, algorithm: str = "sha256") -> bytes:
+    return hmac.digest(key, f"m.{NOW_US // 1_000_000}.".encode() + body, algorithm)
+
+
+@pytest.mark.parametrize(
+    ("auth", "secret", "headers", "hint"),
+    [
+        (STANDARD, WHSEC, standard("webhook", digest_of().hex()), "right in hex; this scheme has base64"),
+        (STANDARD, WHSEC, standard("webhook", digest_of(algorithm="sha512")), "right with sha512"),
+        (STANDARD, WHSEC, standard("webhook", digest_of(WHSEC)), "signs with the secret as it is written"),
+        (STANDARD, WHSEC, standard("webhook", digest_of(), ""), "right without the prefix v1,"),
+        (STANDARD, WHSEC, standard("webhook", digest_of(), "v0,"), "right behind another prefix than v1,"),
+        (STANDARD, WHSEC, standard("webhook", hmac.digest(KEY, BODY, "sha256")), "signs the body alone"),
+        (STANDARD, WHSEC, standard("webhook", digest_of(body=BODY.strip())), "the body without the blanks at its ends"),
+        (SVIX, WHSEC, standard("svix", digest_of().hex()), "right in hex; this scheme has base64"),
+        (GITHUB, KEY, {"x-hub-signature-256": signature()}, "right without the prefix sha256="),
+        (GITHUB, KEY, {"x-hub-signature-256": "sha256=" + signature(algorithm="sha1")}, "right with sha1"),
+        (GITHUB, KEY + b"\n", {"x-hub-signature-256": "sha256=" + signature()}, "saved here has a blank"),
+    ],
+)
+def test_what_would_have_been_right_is_found_for_presets_and_standard_webhooks_too(
+    auth: AuthConfig, secret: bytes, headers: dict[str, str], hint: str
+) -> None:
+    found = told(auth, headers, secrets=[Secret(secret, None)])
+    assert found.reason == BAD_SIGNATURE
+    assert any(hint in each for each in found.hints), found.hints
+
+
+@pytest.mark.parametrize(("auth", "prefix"), [(STANDARD, "webhook"), (SVIX, "svix")])
+def test_a_signature_that_nothing_explains_is_refused_and_not_taken_for_a_fault_of_the_secret(
+    auth: AuthConfig, prefix: str
+) -> None:
+    """A blank behind a secret in base64 is no key, and trying it may not end the explanation."""
+    found = told(auth, standard(prefix, b"x" * 32), secrets=[Secret(WHSEC, None)])
+    assert found.reason == BAD_SIGNATURE
+    assert found.hints == ()
+
+
 def test_the_secret_of_before_is_recognised() -> None:
     secrets = [Secret(KEY, None), Secret(OLD, NOW_US - 1)]
     found = told(HMAC, {"x-signature": signature(key=OLD)}, secrets=secrets)
+    assert len(found.hints) == 1
     assert "previous secret" in found.hints[0]
     found = told(BearerAuth(secrets=SEALED), {"authorization": f"Bearer {OLD.decode()}"}, secrets=secrets)
     assert found.reason == BAD_TOKEN
