@@ -62,10 +62,10 @@ class Prepared:
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
         self.topic = request_topic(config.priority)
-        self.redact_paths = config.redact_paths
         self.proof: Proof | None = None if isinstance(proof, str) else proof
         self.fault: str | None = proof if isinstance(proof, str) else None
         self.stored = STORED_OF_NOBODY if self.proof is None else self.proof.stored
+        self.redact_paths = () if self.proof is None else self.proof.redact_paths
 
 
 class PreparedWebhooks:

@@ -6,7 +6,7 @@ from infra.proofs.handshakes import Handshakes, compile_handshakes, handshake_ru
 from infra.proofs.requests import Secret, Verify
 from infra.proofs.signed_ids import SignedIdOf, signed_id_of
 from infra.proofs.verify import Presets, build_verifier, signs_url
-from infra.requests.headers import StoredHeaders, stored_of
+from infra.requests.headers import StoredHeaders, proof_body_path, stored_of
 from schemas.webhooks import WebhookConfig
 
 
@@ -14,10 +14,11 @@ class Proof:
     """Raises UnknownPresetError, ProofError.
 
     `is_asked_for`: whether there is anything to prove at all. `signs_url`: whether it takes the request's `base_url`.
-    `handshakes` is None where there are no rules. `stored` is what may be kept of such requests.
+    `handshakes` is None where there are no rules. `stored` is what may be kept of such requests, `redact_paths` what is
+    masked in their bodies: the webhook's own paths, and where the proof stands.
     """
 
-    __slots__ = ("handshakes", "is_asked_for", "signed_id_of", "signs_url", "stored", "verify")
+    __slots__ = ("handshakes", "is_asked_for", "redact_paths", "signed_id_of", "signs_url", "stored", "verify")
 
     def __init__(self, config: WebhookConfig, secrets: Sequence[Secret], presets: Presets) -> None:
         auth = config.auth_config
@@ -28,3 +29,5 @@ class Proof:
         rules = handshake_rules(auth, config.handshake, presets)
         self.handshakes: Handshakes | None = compile_handshakes(rules, secrets) if rules else None
         self.stored: StoredHeaders = stored_of(auth, presets)
+        path = proof_body_path(auth, presets)
+        self.redact_paths = config.redact_paths if path is None else (*config.redact_paths, path)

@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import psycopg
@@ -16,6 +17,7 @@ from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import MIGRATIONS_FOLDER, ClickHouse
 from infra.clickhouse import migrate as migrate_clickhouse
 from infra.clock import now_us
+from infra.enrichment.locations import Location
 from infra.errors import ClickHouseRefusedError
 from infra.migrations import migrate as migrate_postgres
 from infra.role import PartHealth
@@ -26,6 +28,9 @@ from infra.settings import (
     PostgresSettings,
     Settings,
 )
+from management.deliveries.repository import DeliveryRepository
+from management.deliveries.schemas import DeliveryFilter
+from management.deliveries.service import DeliveryService
 from management.role import ManagementRole
 from schemas.records import DispatchStatus
 from sinks.clickhouse.core.outcomes import build_outcomes
@@ -34,6 +39,7 @@ from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import (
+    FACTS,
     WEBHOOK,
     MadeRecord,
     analytics_settings,
@@ -312,6 +318,32 @@ def test_migrations_are_applied_once_and_an_edited_one_is_refused(
     (tmp_path / "0001_create_deliveries.sql").write_text("SELECT 1")
     with pytest.raises(ClickHouseRefusedError, match="0001_create_deliveries was edited"):
         migrate_clickhouse(clickhouse_engine, tmp_path)
+
+
+def test_a_delivery_is_shown_masked_with_its_sender_and_its_metadata(clickhouse_engine: ClickHouse) -> None:
+    [delivery_id], tenant = delivery_ids(1, NOW), str(uuid.uuid4())
+    body = b'{"alert":{"id":1},"user":{"email":"a@example.com","password":"letmein"}}'
+    facts = FACTS.model_copy(update={"redact_paths": ["$.user.email"], "user_agent": "curl/8.5.0"})
+    request = request_record(delivery_id, NOW, body, tenant_id=tenant, request=facts.model_dump_json().encode())
+    outcome = outcome_record(delivery_id, NOW, tenant_id=tenant, stage="actions", metadata={"site": "Berlin"})
+    berlin = Location("DE", "Germany", city="Berlin", asn=64_496)
+    writer, run = BatchWriter(clickhouse_engine), uuid.uuid4().hex
+    source = Source("r", run, 0)
+    writer.write(build_requests([request], source, locate=lambda _: berlin), source, 0, 1)
+    writer.write(build_outcomes([outcome], Source("o", run, 0)), Source("o", run, 0), 0, 1)
+    service = DeliveryService(DeliveryRepository(clickhouse_engine, Mock()))
+    shown = service.get(uuid.UUID(tenant), uuid.UUID(delivery_id))
+    masked = '{"alert":{"id":1},"user":{"email":"***","password":"***"}}'
+    assert (shown.request.body, shown.request.body_redacted, shown.request.body_bytes) == (masked, True, len(body))
+    assert (shown.user_agent.raw, shown.user_agent.browser, shown.user_agent.os) == ("curl/8.5.0", "curl 8", None)
+    assert shown.location is not None
+    assert (shown.location.country_code, shown.location.city, shown.location.asn) == ("DE", "Berlin", 64_496)
+    assert shown.metadata == {"site": "Berlin"}
+    [listed] = service.page(uuid.UUID(tenant), DeliveryFilter()).data
+    assert (listed.request.body, listed.metadata) == (masked, {"site": "Berlin"})
+    columns = clickhouse_engine.query("SELECT * FROM deliveries WHERE tenant_id = {id:UUID}", {"id": tenant})
+    assert "letmein" not in str(columns)
+    assert "a@example.com" not in str(columns)
 
 
 def test_a_body_older_than_its_time_keeps_its_head(clickhouse_engine: ClickHouse) -> None:

@@ -109,14 +109,9 @@ class MadeRecord:
 
 def request_record(delivery_id: str, received_at: int, body: bytes = BODY, **members: Any) -> MadeRecord:
     """A raw request; `members` are of DeliveryHeaders."""
-    values: dict[str, Any] = {"tenant_id": TENANT, "webhook_id": WEBHOOK, "config_version": 1, **members}
-    record = headers.DeliveryHeaders(
-        delivery_id=delivery_id,
-        received_at_us=received_at,
-        request=orjson.dumps(FACTS.model_dump()),
-        traceparent=TRACEPARENT,
-        **values,
-    )
+    values: dict[str, Any] = {"tenant_id": TENANT, "webhook_id": WEBHOOK, "config_version": 1}
+    values |= {"request": orjson.dumps(FACTS.model_dump()), "traceparent": TRACEPARENT, **members}
+    record = headers.DeliveryHeaders(delivery_id=delivery_id, received_at_us=received_at, **values)
     return MadeRecord(UUID(delivery_id).bytes, body, headers.encode(record))
 
 

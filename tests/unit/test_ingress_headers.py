@@ -2,12 +2,14 @@
 
 import pytest
 
+from infra.presets import load_presets
 from infra.requests.headers import (
     STORED_BYTES_MAX,
     STORED_OF_NOBODY,
     StoredHeaders,
     is_secret_name,
     pick_query,
+    proof_body_path,
     proof_headers,
     proof_parameters,
     stored_of,
@@ -15,7 +17,7 @@ from infra.requests.headers import (
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
 from schemas.records import RequestFacts
-from schemas.webhooks import ApiKeyAuth, HmacAuth, NoAuth, PathTokenAuth, SealedSecret
+from schemas.webhooks import ApiKeyAuth, HmacAuth, NoAuth, PathTokenAuth, PresetAuth, SealedSecret
 
 
 @pytest.mark.parametrize(
@@ -105,3 +107,11 @@ def test_where_a_webhook_looks_for_its_proof_nothing_is_kept() -> None:
     assert proof_parameters(PathTokenAuth(query_param="k", secrets=secrets), {}) == ("k",)
     assert proof_headers(NoAuth(acknowledge_unauthenticated=True), {}) == ()
     assert pick_query({"k": "open sesame", "kind": "alert"}, "k") == {"kind": "alert"}
+
+
+def test_a_proof_that_stands_in_the_body_is_found_by_its_path() -> None:
+    presets = load_presets()
+    secrets = (SealedSecret(sealed="v1.none.none"),)
+    assert proof_body_path(PresetAuth(preset="microsoft-graph", secrets=secrets), presets) == "$.value[*].clientState"
+    assert proof_body_path(PresetAuth(preset="github", secrets=secrets), presets) is None
+    assert proof_body_path(HmacAuth(secrets=secrets), presets) is None
