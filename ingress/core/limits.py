@@ -4,6 +4,11 @@ import math
 from typing import NamedTuple, Protocol
 
 
+#: A request is as old as its body took to arrive, so times go back a little all the time. More than this, and it was the
+#: clock that was set back: waiting until it has caught up would refuse a webhook for hours.
+_CLOCK_SET_BACK_US = 300_000_000
+
+
 class Refusal(NamedTuple):
     """`retry_after_seconds` until the next token (>= 1), `reset_seconds` until the bucket is full again."""
 
@@ -23,7 +28,7 @@ class Bucket(Protocol):
 
 
 class TokenBucket:
-    """Starts full. `now_us` must come from one clock; if that clock goes back, nothing is refilled meanwhile."""
+    """Starts full. `now_us` should come from one clock; where it goes back a little nothing is refilled meanwhile."""
 
     __slots__ = ("_at_us", "_per_us", "_tokens", "limit")
 
@@ -35,14 +40,20 @@ class TokenBucket:
 
     def take(self, now_us: int) -> bool:
         """Whether there was a token; takes it."""
-        elapsed = now_us - self._at_us
-        if elapsed > 0:
-            self._tokens = min(self._tokens + elapsed * self._per_us, float(self.limit))
-            self._at_us = now_us
+        self.refill(now_us)
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0
         return True
+
+    def refill(self, now_us: int) -> None:
+        """Add what the time since the last refill brings."""
+        elapsed = now_us - self._at_us
+        if elapsed > 0:
+            self._tokens = min(self._tokens + elapsed * self._per_us, float(self.limit))
+            self._at_us = now_us
+        elif elapsed < -_CLOCK_SET_BACK_US:
+            self._at_us = now_us
 
     def refusal(self) -> Refusal:
         """What to tell a sender for whom there was no token."""
