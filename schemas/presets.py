@@ -4,6 +4,7 @@ A preset says how the sender proves itself, how it introduces itself (handshakes
 has to enter where, and shows real requests with their signatures.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -96,6 +97,26 @@ class SignatureProof(_Frozen):
     timestamp: SignedTimestamp | None = None
     id_header: str | None = Field(default=None, pattern=HEADER_PATTERN)
     body_digest: BodyDigest | None = None
+
+    @model_validator(mode="after")
+    def _require_that_it_is_signed(self) -> "SignatureProof":
+        """What is trusted of a request is covered: its body always, and its time and its id where it has them."""
+        parts = re.findall(r"\{[^{}]*\}", self.signed)
+        for part in parts:
+            if re.fullmatch(SIGNED_PLACEHOLDER_PATTERN, part) is None:
+                raise ValueError(f"signed: {part} is no placeholder")
+        signed = {part.lower() for part in parts}
+        if self.body_digest is not None:
+            if "{form}" not in signed or not signed & {"{url}", "{query}"}:
+                raise ValueError("signed: with body_digest it has to hold {form}, and {url} or {query}")
+        elif not signed & {"{body}", "{body_sha256_hex}"}:
+            raise ValueError("signed does not cover the body: {body}, {body_sha256_hex}, or body_digest, is missing")
+        time = self.timestamp
+        if time is not None and not signed & {"{timestamp}", f"{{header:{time.header}}}".lower()}:
+            raise ValueError("signed does not cover the timestamp")
+        if self.id_header is not None and not signed & {"{id}", f"{{header:{self.id_header}}}".lower()}:
+            raise ValueError("signed does not cover id_header, which guards against replays")
+        return self
 
 
 class TokenProof(_Frozen):

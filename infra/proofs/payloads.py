@@ -98,14 +98,17 @@ def _url(request: SignedRequest) -> bytes:
 
 
 def _sorted_form(request: SignedRequest) -> bytes:
-    """Names and values of a form, sorted, equal pairs once; empty for any other body."""
+    """Names and values of a form, sorted, equal pairs once; empty for any other body.
+
+    What cannot be read as a form stands for itself, so that no such body goes with a signature over the URL alone.
+    """
     if not is_form(request.headers.get("content-type")):
         return b""
     try:
         text = request.body.decode()
         pairs: Sequence[tuple[str, str]] = parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
     except ValueError:
-        return b""
+        return request.body
     return "".join(name + value for name, value in sorted(set(pairs))).encode("utf-8", "replace")
 
 

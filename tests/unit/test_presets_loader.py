@@ -60,6 +60,41 @@ def test_what_cannot_be_used_is_named_with_its_file(tmp_path: Path, text: str, s
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ('signed: "{timestamp}", timestamp: {header: X-Time}', "does not cover the body"),
+        ('signed: "{url}{form}"', "does not cover the body"),
+        ('signed: "{boddy}{body}"', "{boddy} is no placeholder"),
+        ('signed: "{url}", body_digest: {query: d}', "has to hold {form}"),
+        ('signed: "{form}", body_digest: {query: d}', "{url} or {query}"),
+        ("timestamp: {header: X-Time}", "does not cover the timestamp"),
+        ("separator: ',', timestamp: {element: t}", "does not cover the timestamp"),
+        ("id_header: X-Id", "does not cover id_header"),
+        ('signed: "{header:X-Other}{body}", id_header: X-Id', "does not cover id_header"),
+    ],
+)
+def test_a_signature_has_to_cover_what_is_trusted_of_a_request(tmp_path: Path, members: str, said: str) -> None:
+    proof = f"{{kind: signature, header: X-Sig, algorithm: hmac_sha256, encoding: hex, {members}}}"
+    with pytest.raises(PresetError, match=r"own-sender\.yaml: proof") as caught:
+        load_presets(written(tmp_path, OWN.replace("{kind: token, place: bearer}", proof)))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        'signed: "{header:x-time}.{header:X-ID}.{body_sha256_hex}", timestamp: {header: X-Time}, id_header: x-id',
+        'signed: "{query}{form}", body_digest: {query: d}',
+        'signed: "{timestamp}.{body}", separator: ",", timestamp: {element: t}',
+    ],
+)
+def test_a_signature_that_covers_it_in_another_way_is_good(tmp_path: Path, members: str) -> None:
+    proof = f"{{kind: signature, header: X-Sig, algorithm: hmac_sha256, encoding: hex, {members}}}"
+    loaded = load_presets(written(tmp_path, OWN.replace("{kind: token, place: bearer}", proof)))
+    assert loaded["own-sender"].proof.kind == "signature"
+
+
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="nowhere"):
         load_presets(tmp_path / "nowhere")
