@@ -68,9 +68,7 @@ INGRESS_PRODUCERS_REPLACED = _counter("ingress_producers_replaced", "Producers r
 INGRESS_REJECTIONS_FOLDED = _counter("ingress_rejections_folded", "Rejections counted into another one's record.")
 INGRESS_REJECTIONS_DROPPED = _counter("ingress_rejections_dropped", "Rejection records that were not written.")
 INGRESS_KEY_FAILURES = _counter("ingress_key_failures", "Key expressions that failed: accepted without that key.")
-INGRESS_RATE_STORE_AWAY = _gauge(
-    "ingress_rate_store_away", "1 while each worker counts rates alone."
-)
+INGRESS_RATE_STORE_AWAY = _gauge("ingress_rate_store_away", "1 while each worker counts rates alone.")
 INGRESS_RATE_STORE_CALLS = _counter("ingress_rate_store_calls", "Round trips to the store of rate limits.")
 INGRESS_RATE_STORE_FAILURES = _counter("ingress_rate_store_failures", "Renewals that the store did not answer.")
 INGRESS_WEBHOOKS = _gauge("ingress_webhooks", "Webhooks held in memory.")

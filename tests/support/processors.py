@@ -66,9 +66,7 @@ class Workers:
             **environment,
         }
         with (folder / "log.jsonl").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM], env=merged, stdout=log, stderr=log
-            )
+            self._running[name] = subprocess.Popen([sys.executable, "-c", _PROGRAM], env=merged, stdout=log, stderr=log)
 
     def trace_of(self, name: str) -> Path:
         """The folder of a worker's trace logs, one per process."""
