@@ -3,9 +3,8 @@
 import math
 from typing import NamedTuple, Protocol
 
-
-#: A request is as old as its body took to arrive, so times go back a little all the time. More than this, and it was the
-#: clock that was set back: waiting until it has caught up would refuse a webhook for hours.
+#: A request is as old as its body took to arrive, so times go back a little all the time. More than this, and it was
+#: the clock that was set back: waiting until it has caught up would refuse a webhook for hours.
 _CLOCK_SET_BACK_US = 300_000_000
 
 
