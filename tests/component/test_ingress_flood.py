@@ -22,6 +22,7 @@ ADDRESSES = tuple(f"127.0.1.{number}" for number in range(1, 65))
 OTHER_ADDRESSES = tuple(f"127.0.2.{number}" for number in range(1, 65))
 BODY = b'{"alert":{"id":"a-1","title":"' + b"x" * 450 + b'"}}'
 RECORDS_PER_SECOND_MAX = 5
+WHOLE = 50_000
 #: A calm p99 below this counts as this: the broker's acknowledgement alone may take so long.
 FLOOR_SECONDS = 0.005
 GROWTH_BYTES_MAX = 33_554_432
@@ -73,7 +74,7 @@ def flood(pool: ProcessPoolExecutor, port: int, good: bytes, bad: bytes, count: 
 
 
 @pytest.mark.parametrize(
-    ("count", "parts"), [(10_000, 5), pytest.param(50_000, 10, marks=pytest.mark.soak, id="the whole")]
+    ("count", "parts"), [(10_000, 5), pytest.param(WHOLE, 10, marks=pytest.mark.soak, id="the whole")]
 )
 def test_a_flood_of_bad_signatures_does_not_reach_a_good_sender(
     ingress: RunningIngress, tenant: Publisher, watcher: Watcher, count: int, parts: int
@@ -105,8 +106,9 @@ def test_a_flood_of_bad_signatures_does_not_reach_a_good_sender(
     assert statuses.keys() == {401, 429}
     assert statuses.total() == count
     assert growth < GROWTH_BYTES_MAX
-    assert median(one.ratio for one in rounds) < 3
     bounded(records)
+    if count == WHOLE:  # the shorter one runs beside other tests, which would be measured with it
+        assert median(one.ratio for one in rounds) < 3
 
 
 def accounted(watcher: Watcher, webhook_id: str, count: int) -> list[dict[str, Any]]:
