@@ -196,6 +196,14 @@ def test_a_suggested_mapping_finds_the_client_by_the_senders_id_of_it() -> None:
     assert fields["client_id"] == "Contoso"
 
 
+@cases(lambda preset, sample: preset.suggested is not None and "priority_id" in preset.suggested.field_mapping)
+def test_a_suggested_mapping_takes_the_priority_that_metadata_names_for_the_severity(case: Case) -> None:
+    severities = ["CRITICAL", "Critical", "critical", "Elevated", "Failed", "error", "agent_offline_trigger"]
+    names = {f"priority {severity}": "Urgent" for severity in [*severities, "Priority 1 - Critical"]}
+    assert mapped(*case, {"client": CLIENT} | names)["priority_id"] == "Urgent"
+    assert "priority_id" not in mapped(*case, {"client": CLIENT})
+
+
 @HANDSHAKES
 def test_a_handshake_is_answered_exactly(case: Case) -> None:
     preset, sample = case
