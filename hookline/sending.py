@@ -9,8 +9,10 @@ from hookline.configuration import settings_of_stack
 from hookline.demo.alerts import SHAPES, sample
 from hookline.demo_webhook import find_webhook
 from hookline.errors import UsageError
+from hookline.proving import Occasion, prove
 from hookline.ready_file import ReadyFile
-from hookline.signing import Answer, Sender, sign
+from hookline.signing import Answer, Sender
+from infra.presets import load_presets
 from infra.secretbox import load_secret_box
 
 Bodies = Callable[[], bytes]
@@ -34,19 +36,23 @@ def bodies_of(file: Path | None, sample_name: str | None) -> Bodies:
 
 
 def send_signed(ready: ReadyFile, slug: str, bodies: Bodies, count: int) -> Iterator[Answer]:
-    """Send `count` requests one after the other, each signed with the webhook's own secret.
+    """Send `count` requests one after the other, each proven with the webhook's own secret, whatever its scheme.
 
     The secret comes from the configuration that the receiver uses, opened with the stack's master key. Raises
-    UsageError for an unknown webhook, NotRunningError when nothing answers.
+    UsageError for an unknown webhook and for one only its sender can sign for, NotRunningError when nothing answers.
     """
     settings = settings_of_stack(ready)
     webhook = find_webhook(settings.kafka, load_secret_box(settings), tenant_slug=ready.tenant_slug, slug=slug)
     if webhook is None:
         raise UsageError(f"tenant {ready.tenant_slug} has no webhook {slug}")
-    sender = Sender(f"{ready.ingress_url}/api/inbound/{ready.tenant_slug}/{slug}")
+    presets = load_presets(settings.presets_folder)
+    path = f"/api/inbound/{ready.tenant_slug}/{slug}"
+    base_url = settings.ingress.public_base_url or ready.ingress_url
+    sender = Sender(ready.ingress_url + path)
     try:
         for _ in range(count):
             body = bodies()
-            yield sender.send(body, sign(webhook, body))
+            proof = prove(webhook, body, Occasion.now(base_url, path), presets)
+            yield sender.send(body, proof.headers, proof.query)
     finally:
         sender.close()
