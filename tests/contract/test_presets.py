@@ -22,6 +22,7 @@ from management.inbound_webhooks.rules.proof import check_proof, check_secret
 from management.inbound_webhooks.rules.replay_guard import check_replay_guard
 from management.inbound_webhooks.secret_forms import secret_form
 from schemas.presets import Preset, PresetSample, SignatureProof
+from schemas.webhooks import IdempotencySource
 from tests.support.presets import (
     PRESETS,
     Case,
@@ -181,6 +182,19 @@ def test_the_event_type_and_the_dedupe_key_are_read(case: Case) -> None:
     elif source is not None and source.jsonata is not None:
         event_type = compile_key(source.jsonata)(parsed(sample), sample.at * 1_000)
     assert (event_type, key) == (sample.event_type, sample.idempotency_key)
+
+
+@BY_PRESET
+def test_bodies_without_what_names_an_event_are_neither_duplicates_nor_one_ticket(preset: Preset) -> None:
+    compile_key = key_compiler(timeout_seconds=1.0)
+    sources = [] if preset.idempotency_source is None else [preset.idempotency_source]
+    if preset.suggested is not None and "external_id" in preset.suggested.field_mapping:
+        named = preset.suggested.field_mapping["external_id"]
+        sources.append(IdempotencySource(type="jsonata", value=named))
+    for source in sources:
+        key_of = build_key(source, compile_key)
+        assert key_of is not None
+        assert [key_of({}, body, 0) for body in ({}, [], {"event": {}, "action": "a", "status": "s"})] == [None] * 3
 
 
 @cases(lambda preset, sample: preset.suggested is not None and sample.answer is None and sample.event_type is not None)
