@@ -5,6 +5,7 @@ No module reads the environment by itself; nothing here is a global.
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -93,8 +94,8 @@ class IngressSettings(_Section):
 
 class RateLimitSettings(_Section):
     """Where receivers share the webhooks' rates. `store_url` (redis, rediss, valkey, valkeys or unix; it may hold a
-    password) unset: each worker counts for itself. Of a webhook's limit, `credit_percent` per receiver passes before
-    the store has answered, and `lease_percent` is the most that one receiver holds.
+    password) unset: each worker counts for itself. Of a webhook's limit, `credit_percent` per worker passes before
+    the store has answered, and `lease_percent` is the most that one worker holds; of each at least one request.
     """
 
     store_url: SecretStr | None = None
@@ -106,9 +107,16 @@ class RateLimitSettings(_Section):
 
     @field_validator("store_url")
     @classmethod
-    def _check_scheme(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and url.get_secret_value().partition("://")[0] not in STORE_SCHEMES:
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """No message quotes the URL: of one that is written wrongly any part may be the password."""
+        if url is None:
+            return None
+        if url.get_secret_value().partition("://")[0] not in STORE_SCHEMES:
             raise ValueError(f"must begin with {', '.join(f'{scheme}://' for scheme in STORE_SCHEMES)}")
+        try:
+            _ = urlsplit(url.get_secret_value()).port
+        except ValueError:
+            raise ValueError("has no valid host and port; in a password write / # ? [ ] @ and % as %XX") from None
         return url
 
 

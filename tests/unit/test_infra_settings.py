@@ -8,6 +8,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from hookline.configuration import load_settings
+from infra.errors import SettingsError
 from infra.settings import Settings
 
 NUMBER = (int, float)
@@ -113,3 +115,11 @@ def test_other_programs_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LOG_LEVEL", "debug")
     assert Settings() == Settings.model_validate({})
     assert Settings().log_level == "info"
+
+
+@pytest.mark.parametrize("url", ["http://:pass-word@h:1", "redis://:pass/word@h:1", "valkeys://h:pass-word"])
+def test_a_wrong_store_of_rate_limits_is_refused_without_quoting_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("HOOKLINE_RATE_LIMITS__STORE_URL", url)
+    with pytest.raises(SettingsError, match="HOOKLINE_RATE_LIMITS__STORE_URL") as caught:
+        load_settings()
+    assert "pass" not in str(caught.value).replace("password", "")
