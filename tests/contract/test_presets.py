@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -186,6 +187,7 @@ def test_the_event_type_and_the_dedupe_key_are_read(case: Case) -> None:
 
 @BY_PRESET
 def test_bodies_without_what_names_an_event_are_neither_duplicates_nor_one_ticket(preset: Preset) -> None:
+    bodies: list[Any] = [{}, [], {"event": {}, "action": "a", "status": "s"}]
     compile_key = key_compiler(timeout_seconds=1.0)
     sources = [] if preset.idempotency_source is None else [preset.idempotency_source]
     if preset.suggested is not None and "external_id" in preset.suggested.field_mapping:
@@ -194,7 +196,7 @@ def test_bodies_without_what_names_an_event_are_neither_duplicates_nor_one_ticke
     for source in sources:
         key_of = build_key(source, compile_key)
         assert key_of is not None
-        assert [key_of({}, body, 0) for body in ({}, [], {"event": {}, "action": "a", "status": "s"})] == [None] * 3
+        assert [key_of({}, body, 0) for body in bodies] == [None, None, None]
 
 
 @cases(lambda preset, sample: preset.suggested is not None and sample.answer is None and sample.event_type is not None)
