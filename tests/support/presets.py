@@ -87,6 +87,24 @@ def parsed(sample: PresetSample) -> Any:
         return None
 
 
+def blanked(sample: PresetSample) -> Any:
+    """The sample's body with null for every value; its lists, its objects and JSON within text keep their shape."""
+    return _blank(parsed(sample))
+
+
+def _blank(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _blank(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_blank(item) for item in value]
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return orjson.dumps(_blank(orjson.loads(value))).decode()
+        except orjson.JSONDecodeError:
+            return None
+    return None
+
+
 def mapped(preset: Preset, sample: PresetSample, metadata: dict[str, str]) -> dict[str, Any]:
     """The typed fields that the suggested handler makes of a sample."""
     assert preset.suggested is not None
