@@ -1,5 +1,6 @@
 """Where an address is, from an MMDB file that the operator names; without one nobody has a location."""
 
+import struct
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -14,6 +15,9 @@ from infra.log import get_logger
 
 _LOOK_SECONDS = 10.0
 _CACHED_MAX = 16_384
+_ASN_MAX = 2**32 - 1
+#: What the reader of maxminddb raises for a file that is missing, no database, or broken inside.
+_UNREADABLE = (OSError, ValueError, TypeError, LookupError, struct.error, maxminddb.InvalidDatabaseError)
 _log = get_logger(__name__)
 
 
@@ -48,7 +52,7 @@ class Locations:
         if mmdb_file is not None:
             try:
                 self._open(mmdb_file)
-            except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+            except _UNREADABLE as error:
                 raise SettingsError(f"HOOKLINE_ENRICHMENT__MMDB_FILE: {mmdb_file} cannot be used: {error}") from error
 
     def find(self, address: str) -> Location | None:
@@ -70,7 +74,7 @@ class Locations:
             if (status.st_mtime_ns, status.st_ino) != self._stamp:
                 self._open(path)
                 _log.info("locations.replaced", file=str(path))
-        except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+        except _UNREADABLE as error:
             _log.warning("locations.kept", file=str(path), reason=str(error))
 
 
@@ -84,7 +88,7 @@ def look_up(get: Callable[[str], Any], address: str) -> Location | None:
         if not ip_address(address).is_global:
             return None
         record = get(address)
-    except ValueError:
+    except _UNREADABLE:
         return None
     if not isinstance(record, Mapping):
         return None
@@ -128,8 +132,9 @@ def _network(record: Mapping[str, Any]) -> tuple[int | None, str | None]:
     if isinstance(number, str):
         digits = number.upper().removeprefix("AS")
         number = int(digits) if digits.isdecimal() and len(digits) <= 10 else None
+    is_number = type(number) is int and 0 <= number <= _ASN_MAX
     name = record.get("autonomous_system_organization") or record.get("as_name") or record.get("name")
-    return number if isinstance(number, int) else None, _text(name)
+    return number if is_number else None, _text(name)
 
 
 def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

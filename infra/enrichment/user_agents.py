@@ -24,12 +24,14 @@ class UserAgent(NamedTuple):
 NOBODY = UserAgent(None, None, None)
 
 
-@lru_cache(maxsize=_CACHED_MAX)
 def parse_user_agent(text: str | None) -> UserAgent:
     """Read a header. Linear in its length; the same header is read once."""
-    if not text:
-        return NOBODY
-    found = _parser().parse(text[:LENGTH_MAX])
+    return _parse(text[:LENGTH_MAX]) if text else NOBODY
+
+
+@lru_cache(maxsize=_CACHED_MAX)
+def _parse(text: str) -> UserAgent:
+    found = _parser().parse(text)
     device = found.device
     named = None if device is None else " ".join(part for part in (device.brand, device.model) if part) or device.family
     return UserAgent(_with_version(found.user_agent), _with_version(found.os), named)

@@ -9,17 +9,20 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 
 import orjson
 import re2
 
 from infra.requests.paths import JsonPath, PathError, TooManyValuesError, compile_path
 from schemas.bodies import is_form
+from schemas.encoding import record_bytes
 
 MASK = "***"
 HIDDEN = b"[the body is not JSON: hidden as a whole, because the webhook has redact_paths]"
 _NAMES_CACHED_MAX = 4_096
+#: A longer name is looked at each time: senders choose names, and a cache of them has to stay small.
+_NAME_CACHED_LENGTH_MAX = 128
 _ANYWHERE = re.compile(
     r"passw|passphrase|secret(?!ar)|apikey|apitoken|accesskey|accesstoken|authtoken|refreshtoken|idtoken|bearertoken"
     r"|sessiontoken|csrftoken|privatekey|secretkey|signingkey|encryptionkey|authorization|credential|connectionstring"
@@ -30,16 +33,24 @@ _ASCII = re2.Options()
 _ASCII.encoding = re2.Options.Encoding.LATIN1
 _ASCII.case_sensitive = False
 _ASCII.log_errors = False
-#: A body without any of these holds no secret's name; a backslash before `u` could write one with escapes.
+#: A body without any of these holds no secret's name; `\\u00` or a percent sign could write one with escapes.
 _SUSPICIOUS = re2.compile(
-    rb"pass|secret|key|token|authorization|auth|credential|connection|pwd|cookie|jwt|cvv|cvc|otp|\\u00", _ASCII
+    rb"pass|secret|key|token|authorization|auth|credential|connection|pwd|cookie|jwt|cvv|cvc|otp|\\u00"
+    rb"|%(?:[46][1-9a-f]|[57][0-9a])",
+    _ASCII,
+)
+_NAME = (
+    rb"(?:[\w.-]{0,40}(?:passw|passphrase|secret|(?:api|access|private|signing|encryption)[-_. ]?key|token|pwd"
+    rb"|credential|authorization|cookie|connection[-_. ]?string|jwt)[\w.-]{0,40}|\b(?:pass|auth|cvv|cvc|otp)\b)"
 )
 #: `name=value`, `name: value`, `"name": "value"` in text that is neither JSON nor a form. Linear in the text.
 _PAIR = re2.compile(
-    rb"([\w.-]{0,40}(?:passw|passphrase|secret|api[-_]?key|access[-_]?key|private[-_]?key|token|pwd|credential"
-    rb'|authorization|cookie|jwt)[\w.-]{0,40}["\']?[ \t]*[=:][ \t]*)("(?:[^"\\]|\\.)*"?|\'[^\']*\'?|[^\r\n&,;}\]]+)',
+    rb"(" + _NAME + rb"""\\*["']?\s*[=:]\s*)"""
+    rb"""(\[[^\]]*\]?|\{[^}]*\}?|"(?:[^"\\]|(?s:\\.))*"?|'[^']*'?|[^\r\n&,;}\]]+)""",
     _ASCII,
 )
+#: The text of an XML element.
+_ELEMENT = re2.compile(rb"(<(?:\w{1,40}:)?" + _NAME + rb"(?:\s[^<>]*)?>(?:\s*<!\[CDATA\[)?)([^<]+)", _ASCII)
 _BIG_NUMBER = re2.compile(rb"[0-9]{19}", _ASCII)
 
 
@@ -62,14 +73,14 @@ class Redaction:
         """The body without what is to be masked. Never fails; usually it costs one search."""
         if not body or (not self._paths and _SUSPICIOUS.search(body) is None):
             return Shown(body, False)
-        if is_form(content_type):
+        if is_form(content_type) and body.lstrip()[:1] not in (b"{", b"["):  # a sender's default, whatever it sends
             return self._show_form(body)
         try:
             value, write = _read(body)
-        except (ValueError, RecursionError):
+            masked = self.mask(value)
+            return Shown(write(masked.value), True) if masked.changed else Shown(body, False)
+        except (ValueError, RecursionError):  # also where it is nested too deep to be written again
             return self._show_text(body)
-        masked = self.mask(value)
-        return Shown(write(masked.value), True) if masked.changed else Shown(body, False)
 
     def mask(self, value: Any) -> "Masked":
         """A JSON value of our own with the masks in it; `value` itself may be changed."""
@@ -83,7 +94,7 @@ class Redaction:
         return Masked(box[0], changed)
 
     def _show_form(self, body: bytes) -> Shown:
-        """Fields keep their place; a path names a field by its first step."""
+        """Fields keep their place; a path names a field by its first step. JSON in a field is looked into."""
         shown, redacted = [], False
         for pair in body.split(b"&"):
             name, sign, value = pair.partition(b"=")
@@ -91,14 +102,16 @@ class Redaction:
             if value and (is_secret_member(plain) or any(path.may_name(plain) for path in self._paths)):
                 shown.append(name + sign + MASK.encode())
                 redacted = True
-            else:
-                shown.append(pair)
+                continue
+            inner = _show_field(value)
+            shown.append(pair if inner is None else name + sign + inner)
+            redacted = redacted or inner is not None
         return Shown(b"&".join(shown), True) if redacted else Shown(body, False)
 
     def _show_text(self, body: bytes) -> Shown:
         if self._paths:
             return Shown(HIDDEN, True)
-        masked = _PAIR.sub(rb"\1" + MASK.encode(), body)
+        masked = _ELEMENT.sub(rb"\1" + MASK.encode(), _PAIR.sub(rb"\1" + MASK.encode(), body))
         return Shown(masked, masked != body)
 
 
@@ -118,28 +131,43 @@ def compile_redaction(paths: tuple[str, ...]) -> Redaction:
         return Redaction([compile_path("$")])
 
 
-@lru_cache(maxsize=_NAMES_CACHED_MAX)
 def is_secret_member(name: str) -> bool:
     """Whether a member of a body (any case, with or without `-`, `_`, `.` and blanks) goes by a secret's name.
 
     Narrower than for headers (`infra.requests.headers`): `key`, `id` and `code` are everyday names in bodies.
     """
+    return _goes_by_secret(name) if len(name) > _NAME_CACHED_LENGTH_MAX else _is_known_secret(name)
+
+
+def _goes_by_secret(name: str) -> bool:
     plain = name.lower().translate(_JOINTS)
     return plain in _WHOLE or _ANYWHERE.search(plain) is not None
+
+
+_is_known_secret = lru_cache(maxsize=_NAMES_CACHED_MAX)(_goes_by_secret)
+
+
+def _show_field(value: bytes) -> bytes | None:
+    """The value of a form's field that holds JSON with something masked in it; None: it is shown as it came."""
+    text = unquote_to_bytes(value.replace(b"+", b" "))
+    if text[:1] not in (b"{", b"["):
+        return None
+    shown = compile_redaction(()).show(text, None)
+    return quote_plus(shown.body).encode() if shown.redacted else None
 
 
 def _read(body: bytes) -> tuple[Any, Callable[[Any], bytes]]:
     """The value and how it is written again. Raises ValueError, RecursionError."""
     if _BIG_NUMBER.search(body) is None:
         try:
-            return orjson.loads(body.removeprefix(b"\xef\xbb\xbf")), orjson.dumps
+            return orjson.loads(body.removeprefix(b"\xef\xbb\xbf")), record_bytes
         except orjson.JSONDecodeError:
             pass
     return json.loads(body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogatepass")), _write
 
 
 def _write(value: Any) -> bytes:
-    """For what orjson does not take: integers beyond 64 bits, lone surrogates."""
+    """For what orjson does not take: integers beyond 64 bits, lone surrogates, NaN. Raises RecursionError."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 

@@ -92,6 +92,9 @@ def test_an_address_has_what_the_file_says(tmp_path: Path) -> None:
         ),
         ({"country": {"iso_code": 7}, "city": "Berlin"}, None),
         ({"asn": "AS?"}, None),
+        ({"country": "DE", "asn": "AS4294967296"}, Location("DE")),
+        ({"country": "DE", "asn": 2**40}, Location("DE")),
+        ({"country": "DE", "asn": True}, Location("DE")),
     ],
 )
 def test_other_shapes_of_files_are_read_too(tmp_path: Path, record: dict[str, Any], location: Location | None) -> None:
@@ -104,6 +107,21 @@ def test_a_file_that_is_no_database_is_said_at_the_start(tmp_path: Path) -> None
     for path in (broken, tmp_path / "nowhere.mmdb"):
         with pytest.raises(SettingsError, match="HOOKLINE_ENRICHMENT__MMDB_FILE"):
             Locations(path)
+
+
+def test_a_file_that_is_broken_inside_is_no_fault_of_the_delivery(tmp_path: Path) -> None:
+    whole = written(tmp_path / "city.mmdb", {"81.2.69.0/24": CITY}).read_bytes()
+    broken = tmp_path / "broken.mmdb"
+    metadata = whole.rindex(b"\xab\xcd\xefMaxMind.com")
+    found = set()
+    for at in range(metadata - 400, len(whole) - 3, 7):
+        for byte in (0x00, 0x3F, 0xE5):
+            broken.write_bytes(whole[:at] + bytes([byte]) * 3 + whole[at + 3 :])
+            try:
+                found.add(Locations(broken).find("81.2.69.160"))
+            except SettingsError:
+                continue
+    assert {None, BERLIN} <= found
 
 
 def test_a_file_that_is_replaced_is_used_and_a_broken_one_is_not(

@@ -91,6 +91,33 @@ def test_a_form_keeps_its_order() -> None:
     assert shown(body, "$.card", content_type=FORM).body == b"a=1&pass%77ord=***&b=2&password=***&card=***&c"
 
 
+@pytest.mark.parametrize("body", [b'{"password":"letmein"}', b' [{"password": "letmein"}]'])
+def test_json_that_comes_as_a_form_is_masked_as_json(body: bytes) -> None:
+    found = shown(body, content_type=FORM)
+    assert found.redacted
+    assert b"letmein" not in found.body
+    assert b"letmein" not in shown(b'{"mail": "letmein"}', "$.mail", content_type=FORM).body
+
+
+def test_json_in_a_field_of_a_form_is_looked_into() -> None:
+    body = b"a=%7B%22b%22%3A1%7D&payload=%7B%22token%22%3A%22letmein%22%2C%22b%22%3A1%7D&c=1"
+    assert shown(body, content_type=FORM).body == (
+        b"a=%7B%22b%22%3A1%7D&payload=%7B%22token%22%3A%22%2A%2A%2A%22%2C%22b%22%3A1%7D&c=1"
+    )
+
+
+def test_a_fields_name_that_is_escaped_is_masked_all_the_same() -> None:
+    assert b"letmein" not in shown(b"%70%61ssword=letmein", content_type=FORM).body
+
+
+@pytest.mark.parametrize("depth", [101, 254, 255, 900, 1_020, 2_000])
+@pytest.mark.parametrize("paths", [(), ("$.a.password",)])
+def test_a_body_nested_too_deep_to_be_written_again_is_masked_and_no_fault(depth: int, paths: tuple[str, ...]) -> None:
+    found = shown(b'{"password":"letmein","a":' * depth + b"1" + b"}" * depth, *paths)
+    assert found.redacted
+    assert b"letmein" not in found.body
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,6 +127,14 @@ def test_a_form_keeps_its_order() -> None:
         "{'api_key': 'letmein'",
         "x-auth-token=letmein&b=1",
         'secret="letmein',
+        '{"password":\n  "letmein", broken',
+        '{"tokens": ["a", "letmein"], broken',
+        '{\\"password\\": \\"letmein\\"} broken',
+        "<password>letmein</password>",
+        '<s:Envelope><s:apiKey type="x">\nletmein\n</s:apiKey>',
+        "<secret><![CDATA[letmein]]></secret>",
+        '{"signing_key": "letmein", broken',
+        '{"otp": "letmein", broken',
     ],
 )
 def test_text_that_is_no_json_loses_what_follows_a_secrets_name(text: str) -> None:
