@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from statistics import median
 
 import pytest
 from redis.exceptions import ReadOnlyError
@@ -171,16 +172,16 @@ async def test_a_store_that_may_only_be_read_is_as_one_that_is_away(
 async def test_a_store_that_hangs_delays_no_request(valkey: Valkey) -> None:
     async with receivers_of(valkey, 2, store_timeout_milliseconds=100) as stores:
         buckets = [bucket_of(store, 600) for store in stores]
-        began, admitted, slowest = time.monotonic(), 0, 0.0
+        began, admitted, times = time.monotonic(), 0, []
         with valkey.hanging():
             while any(store.trouble is None for store in stores):
                 assert time.monotonic() - began < SECONDS_MAX
                 took = time.perf_counter()
                 admitted += sum(bucket.take(now_us()) for bucket in buckets)
-                slowest = max(slowest, time.perf_counter() - took)
+                times.append(time.perf_counter() - took)
                 await asyncio.sleep(0.005)
             admitted += sum(bucket.take(now_us()) for bucket in buckets for _ in range(700))
-        assert slowest < 0.1, "two counts; what else the machine does is far below the store's timeout"
+        assert median(times) < 0.01, "whoever waits for the store waits for 0.1 s"
         assert 1_200 <= admitted <= 2 * (600 + (time.monotonic() - began) * 10), "each counts by itself"
         await until(lambda: all(store.trouble is None for store in stores))
 

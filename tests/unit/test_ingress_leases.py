@@ -14,6 +14,7 @@ SHARES = Shares(credit_percent=5, lease_percent=10)
 MINUTE_US = 60_000_000
 START_US = 1_790_000_000_000_000
 RENEWAL_US = 50_000
+SKEW_US = 3_600_000_000
 
 
 @dataclass
@@ -45,10 +46,11 @@ def bucket(limit: int, link: StoreLink | None = None) -> LeasedBucket:
     return LeasedBucket("k", limit, START_US, link, SHARES)
 
 
-def renew(store: Store, one: LeasedBucket, now_us: int) -> None:
-    need = one.need(now_us)
+def renew(store: Store, one: LeasedBucket, now_us: int, skew_us: int = 0) -> None:
+    """At `now_us` by the store's clock; the receiver's is `skew_us` ahead."""
+    need = one.need(now_us + skew_us)
     if need is not None:
-        one.renewed(need, *store.ask(need, now_us), now_us)
+        one.renewed(need, *store.ask(need, now_us), now_us + skew_us)
 
 
 @dataclass
@@ -79,16 +81,17 @@ class Excess:
 def test_in_any_span_no_more_passes_than_the_limit_its_time_and_the_credit_of_each_receiver(
     limit: int, receivers: int, steps: list[tuple[int, int, int, bool]]
 ) -> None:
-    """A step: requests at one receiver or at all of them, then so many renewals by all of them."""
+    """A step: requests at one receiver or at all of them, then so many renewals by all. Each has a clock of its own."""
     store, buckets, now_us = Store(limit), [bucket(limit) for _ in range(receivers)], START_US
     excess = Excess(limit)
     for which, requests, renewals, everywhere in steps:
-        for one in buckets if everywhere else [buckets[which % receivers]]:
-            excess.add(sum(one.take(now_us) for _ in range(requests)), now_us)
+        for number in range(receivers) if everywhere else [which % receivers]:
+            at_us = now_us + number * SKEW_US
+            excess.add(sum(buckets[number].take(at_us) for _ in range(requests)), now_us)
         for _ in range(renewals):
             now_us += RENEWAL_US
-            for each in buckets:
-                renew(store, each, now_us)
+            for number, each in enumerate(buckets):
+                renew(store, each, now_us, number * SKEW_US)
     held = Fraction((LEASE_US_MAX + RENEWAL_US) * limit, MINUTE_US)
     assert excess.most <= limit + receivers * SHARES.credit_of(limit) + held
 
@@ -180,9 +183,7 @@ def test_a_clock_that_is_set_back_for_hours_does_not_shut_a_webhook_out_for_hour
     admitted = 0
     for step in range(10 * 20):
         admitted += one.take(hours_ago_us + step * RENEWAL_US)
-        need = one.need(hours_ago_us + step * RENEWAL_US)
-        if need is not None:
-            one.renewed(need, *store.ask(need, now_us + step * RENEWAL_US), hours_ago_us + step * RENEWAL_US)
+        renew(store, one, now_us + step * RENEWAL_US, hours_ago_us - now_us)
     assert 5 <= admitted <= 10 + SHARES.credit_of(60)
 
 
