@@ -15,6 +15,7 @@ import svix
 
 from infra.proofs.requests import BAD_TIMESTAMP
 from infra.proofs.signed_ids import signed_id_of
+from infra.requests.filters import compile_filters
 from infra.requests.headers import stored_of
 from infra.requests.keys import build_key, key_compiler
 from management.inbound_webhooks.rules.problems import Problems
@@ -24,6 +25,7 @@ from management.inbound_webhooks.secret_forms import secret_form
 from schemas.presets import Preset, PresetSample, SignatureProof
 from schemas.webhooks import IdempotencySource
 from tests.support.presets import (
+    LIMITS,
     PRESETS,
     Case,
     answer_of,
@@ -233,6 +235,18 @@ def test_a_suggested_mapping_takes_the_priority_that_metadata_names_for_the_seve
     names = {f"priority {severity}": "Urgent" for severity in [*severities, "Priority 1 - Critical"]}
     assert mapped(*case, {"client": CLIENT} | names)["priority_id"] == "Urgent"
     assert "priority_id" not in mapped(*case, {"client": CLIENT})
+
+
+@BY_PRESET
+def test_filters_that_setup_advises_let_an_event_of_the_sender_through(preset: Preset) -> None:
+    events = [sample for sample in preset.samples if sample.answer is None]
+    for step in preset.setup:
+        if " filters {" in step:
+            document, _ = json.JSONDecoder().raw_decode(step[step.index(" filters {") + len(" filters ") :])
+            stopped_by = compile_filters(document, limits=LIMITS).stopped_by
+            assert any(
+                stopped_by(parsed(event), headers_of(event), now_ms=event.at * 1_000) is None for event in events
+            )
 
 
 @HANDSHAKES
