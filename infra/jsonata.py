@@ -249,7 +249,7 @@ class _FixedClock(Jsonata):  # type: ignore[misc]  # not typed
 
 
 #: What jsonata-python raises by mistake where an expression or its input is at fault ("/" alone: IndexError).
-_PYTHON_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, re.error)
+_PYTHON_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, re.error)
 
 
 class _JsonataPython:

@@ -40,6 +40,12 @@ def evaluate(
 
 
 @BY_ENGINE
+def test_a_picture_that_an_engine_does_not_know_is_a_failed_expression(engine: str) -> None:
+    with pytest.raises(JsonataError, match="sequence"):
+        evaluate(engine, '$parseInteger(text, "x")', '{"text": "a"}', limits=PATIENT)
+
+
+@BY_ENGINE
 def test_no_value_null_and_the_text_null_are_three_things(engine: str) -> None:
     body = '{"nothing": null, "text": "null"}'
     assert evaluate(engine, "absent", body) is None
