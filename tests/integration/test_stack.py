@@ -168,7 +168,12 @@ def test_a_file_sent_three_times_becomes_one_ticket(stack: RunningStack, tmp_pat
 
 def test_the_printed_curl_line_works_as_pasted(stack: RunningStack) -> None:
     before = stack.count("tickets")
-    [line] = [line for line in stack.output().splitlines() if line.strip().startswith("curl") and "X-Signature" in line]
+
+    def printed() -> list[str]:
+        lines = stack.output().splitlines()
+        return [line for line in lines if line.strip().startswith("curl") and "X-Signature" in line]
+
+    [line] = eventually(printed, timeout_seconds=10, what="the line, which comes after the stack is ready")
     done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=False)  # noqa: S602
     assert "200 OK" in done.stdout, done.stdout + done.stderr
     await_tickets(stack, before + 1)
