@@ -81,7 +81,7 @@ def test_bindings_are_read_and_named(engine: str) -> None:
 @BY_ENGINE
 def test_text_that_is_evaluated_may_read_any_binding(engine: str) -> None:
     expression = compile_expression("$eval('$headers.subject')", engine=engine, limits=TIGHT)
-    assert expression.variables == {"headers", "query", "delivery", "metadata", "kafka"}
+    assert expression.variables == {"headers", "query", "delivery", "metadata", "client", "kafka"}
     assert expression.evaluate("null", {"headers": {"subject": "s"}}, now_ms=0, seed=0) == '"s"'
 
 
@@ -95,7 +95,7 @@ def test_text_that_is_evaluated_may_read_any_binding(engine: str) -> None:
         ("$string($)", ("$",)),
         ("$lookup(names, code)", ("code", "names")),
         ("'fixed'", ()),
-        ("$eval(text)", ("$", "$delivery", "$headers", "$kafka", "$metadata", "$query")),
+        ("$eval(text)", ("$", "$client", "$delivery", "$headers", "$kafka", "$metadata", "$query")),
     ],
 )
 def test_the_paths_read_are_named(source: str, paths: tuple[str, ...]) -> None:
