@@ -48,8 +48,10 @@ class Enrichment:
         metadata, warnings = dict(self._fixed), list(self._faults)
         if self._event_type_header is not None and bindings is not None:
             found = bindings["headers"].get(self._event_type_header)
-            if found is not None:
+            if found is not None and _fits(metadata, {EVENT_TYPE: found}):
                 metadata[EVENT_TYPE] = found
+            elif found is not None:
+                warnings.append(_left_out(EVENT_TYPE))
         now_ms, seed = request.moment()
         for name, rule in self._rules.items():
             try:
@@ -60,11 +62,19 @@ class Enrichment:
             except orjson.JSONDecodeError:
                 warnings.append(f"enrichment.{name}: gives text or a number that cannot be kept")
                 continue
-            if name in made and len(record_bytes(metadata | made)) > METADATA_BYTES_MAX:
-                warnings.append(f"enrichment.{name}: left out, metadata would be over {METADATA_BYTES_MAX:,} bytes")
+            if not _fits(metadata, made):
+                warnings.append(_left_out(name))
                 continue
             metadata |= made
         return metadata, tuple(warnings)
+
+
+def _fits(metadata: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    return not made or len(record_bytes({**metadata, **made})) <= METADATA_BYTES_MAX
+
+
+def _left_out(name: str) -> str:
+    return f"enrichment.{name}: left out, metadata would be over {METADATA_BYTES_MAX:,} bytes"
 
 
 def compile_enrichment(

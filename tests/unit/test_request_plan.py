@@ -182,6 +182,14 @@ def test_metadata_is_bounded() -> None:
     assert evaluated.warnings == ("enrichment.all: left out, metadata would be over 16,384 bytes",)
 
 
+def test_an_event_type_in_a_header_counts_towards_the_bound() -> None:
+    auth = PresetAuth(preset="github", secrets=(SealedSecret(sealed="v1.none.none"),))
+    of_preset = plan(auth_type="preset", auth_config=auth, metadata={"note": "x" * 16_000}, enrichment={"a": "title"})
+    evaluated = of_preset.evaluate(request({"title": "Disk"}, headers={"x-github-event": "y" * 1_000}))
+    assert evaluated.metadata == {"note": "x" * 16_000, "a": "Disk"}
+    assert evaluated.warnings == ("enrichment.event_type: left out, metadata would be over 16,384 bytes",)
+
+
 def test_filters_read_what_enrichment_made_and_a_filtered_request_keeps_it() -> None:
     screened = plan(enrichment={"level": "severity"}, filters={"jsonata": "$metadata.level = 'high'"})
     evaluated = screened.evaluate(request({"title": "Disk", "severity": "low"}))
