@@ -77,6 +77,7 @@ def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
     """Every figure that the measurements hold, in the order of the pipeline."""
     readers = {
         "verification": _verification,
+        "limits": _limits,
         "ingress": _ingress,
         "processors": _processors,
         "actions": _actions,
@@ -91,6 +92,12 @@ def _verification(rows: Mapping[str, Any]) -> Iterator[Figure]:
     for name, cost in rows["microseconds"].items():
         floor = rows["floor, 64 KiB" if "64 KiB" in name else "floor"]
         yield Figure(f"proof, {name}", cost, _MICROSECONDS, floor)
+
+
+def _limits(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    local, leased = rows["local"], rows["leased"]
+    yield Figure("request counted against a rate, local", local, _MICROSECONDS)
+    yield Figure("request counted against a rate, leased", leased, _MICROSECONDS, local)
 
 
 _INGRESS_AIMS = {"1 worker(s), 64 connections": 16_000, "1 worker(s), 256 connections": 20_000}

@@ -20,6 +20,7 @@ from bench.report import (
 
 _TIMES = {"p50_milliseconds": 1.5, "p99_milliseconds": 9.0}
 MEASUREMENTS: dict[str, dict[str, Any]] = {
+    "limits": {"local": 0.3, "leased": 0.6},
     "verification": {
         "microseconds": {"hmac_sha256": 2.5, "hmac_sha256, 64 KiB": 40.0},
         "floor": 0.5,
@@ -87,7 +88,7 @@ def test_the_page_shows_the_newest_committed_result() -> None:
 def test_figures_come_in_the_order_of_the_pipeline_and_only_of_what_was_measured() -> None:
     names = [figure.name for figure in figures_of(MEASUREMENTS)]
     assert names[:2] == ["proof, hmac_sha256", "proof, hmac_sha256, 64 KiB"]
-    assert names[2] == "verified requests, 1 worker, 64 connections"
+    assert names[4] == "verified requests, 1 worker, 64 connections"
     assert names.index("tickets") > names.index("answer p99, 2 workers, 64 connections")
     assert names[-4:] == [
         "request to ticket p50 at 500/s",
@@ -109,6 +110,7 @@ def test_more_workers_stand_beside_the_floor_of_one() -> None:
         ("verified requests, 1 worker, 64 connections", ["16,000/s", "32,000/s", "0.50", "≥ 16,000/s", "yes"]),
         ("proof, hmac_sha256", ["2.5 µs", "0.5 µs", "5.00", "", ""]),
         ("proof, hmac_sha256, 64 KiB", ["40 µs", "40 µs", "1.00", "", ""]),
+        ("request counted against a rate, leased", ["0.6 µs", "0.3 µs", "2.00", "", ""]),
         ("tickets", ["1,999/s", "8,000/s", "0.25", "≥ 2,000/s", "no"]),
         ("request to ticket p50 at 500/s", ["40 ms", "4 ms", "10.00", "", ""]),
         ("request to ticket p99 at 500/s", ["500 ms", "10 ms", "50.00", "< 500 ms", "no"]),
