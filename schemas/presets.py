@@ -158,10 +158,11 @@ class EventTypeSource(_Frozen):
 
 
 class SuggestedHandler(_Frozen):
-    """A direct action to begin with: JSONata per field."""
+    """A direct action to begin with: JSONata per field. `on_existing` says what a known external id means."""
 
     action: str
     field_mapping: dict[str, str]
+    on_existing: Literal["update", "ignore"] | None = None
 
 
 class SampleAnswer(_Frozen):

@@ -112,7 +112,7 @@ def _section(preset: Preset) -> Iterator[str]:
     yield f"\n```json\n{json.dumps(_example(preset), ensure_ascii=False)}\n```\n"
     yield from (f"{number}. {step}" for number, step in enumerate(preset.setup, 1))
     if preset.suggested is not None:
-        suggested = json.dumps(preset.suggested.model_dump(), indent=2, ensure_ascii=False)
+        suggested = json.dumps(preset.suggested.model_dump(exclude_none=True), indent=2, ensure_ascii=False)
         yield f"\nA handler to begin with (`handler_config`):\n\n```json\n{suggested}\n```"
     if preset.notes:
         yield f"\n{preset.notes.strip()}"

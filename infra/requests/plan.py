@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +16,7 @@ from infra.requests.enrichment import Enrichment, compile_enrichment
 from infra.requests.errors import FilterError, RecordRefusedError, SchemaError
 from infra.requests.filters import Filters, StoppedBy, compile_filters
 from infra.requests.mapping import FieldMapping
+from infra.requests.redaction import compile_redaction
 from infra.requests.validation import BodyValidator, compile_validator
 from schemas.bodies import FORM, JSON_DEPTH_MAX, BodyError, parse_json
 from schemas.records import ErrorCode
@@ -92,6 +94,12 @@ class RequestPlan:
 
     def evaluate(self, request: PlannedRequest) -> Evaluated:
         """Decide one request. The same request and version give the same answer, now and on a replay."""
+        evaluated = self._evaluate(request)
+        if evaluated.refusal is None and not evaluated.warnings:
+            return evaluated
+        return self._without_secrets(evaluated, request)
+
+    def _evaluate(self, request: PlannedRequest) -> Evaluated:
         metadata = self.config.metadata
         warnings: tuple[str, ...] = ()
         try:
@@ -121,6 +129,20 @@ class RequestPlan:
             return Evaluated(self._fields(text, bindings, request), None, None, warnings, metadata)
         except RecordRefusedError as refusal:
             return Evaluated(None, None, refusal, warnings, metadata)
+
+    def _without_secrets(self, evaluated: Evaluated, request: PlannedRequest) -> Evaluated:
+        """What went wrong may quote the body: not what is masked in it."""
+        try:
+            body = parse_json(as_json_text(request.body, is_form=_is_form(request.facts)).encode())
+        except (RecordRefusedError, BodyError):
+            return evaluated
+        scrub = partial(compile_redaction(self.config.redact_paths).scrub, value=body)
+        refusal = evaluated.refusal
+        if refusal is not None:
+            problems = [(path, scrub(message)) for path, message in refusal.problems]
+            refusal = RecordRefusedError(refusal.code, scrub(refusal.message), refusal.path, problems=problems)
+        warnings = tuple(scrub(warning) for warning in evaluated.warnings)
+        return evaluated._replace(refusal=refusal, warnings=warnings)
 
     def _stopped_by(
         self, filters: Filters, body: Any, bindings: Mapping[str, Any] | None, request: PlannedRequest

@@ -20,6 +20,10 @@ from schemas.encoding import record_bytes
 
 MASK = "***"
 HIDDEN = b"[the body is not JSON: hidden as a whole, because the webhook has redact_paths]"
+_SCRUBBED_MAX = 1_000
+_SCRUBBED_LENGTH_MIN = 3
+#: Messages of this length and more may have been cut at their end.
+_CUT_FROM = 500
 _NAMES_CACHED_MAX = 4_096
 #: A longer name is looked at each time: senders choose names, and a cache of them has to stay small.
 _NAME_CACHED_LENGTH_MAX = 128
@@ -92,6 +96,15 @@ class Redaction:
             except TooManyValuesError:
                 return Masked(MASK, True)
         return Masked(box[0], changed)
+
+    def scrub(self, message: str, value: Any) -> str:
+        """A message about a JSON body without the texts and numbers that are masked in it, whole or cut at its end."""
+        hidden = _leaves([*_named(value), *(found for path in self._paths for found in _values(path, value))])
+        for text in sorted(hidden, key=len, reverse=True):
+            message = message.replace(text, MASK)
+            if len(message) >= _CUT_FROM:
+                message = _without_begun(message, text)
+        return message
 
     def _show_form(self, body: bytes) -> Shown:
         """Fields keep their place; a path names a field by its first step. JSON in a field is looked into."""
@@ -169,6 +182,50 @@ def _read(body: bytes) -> tuple[Any, Callable[[Any], bytes]]:
 def _write(value: Any) -> bytes:
     """For what orjson does not take: integers beyond 64 bits, lone surrogates, NaN. Raises RecursionError."""
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _values(path: JsonPath, value: Any) -> Sequence[Any]:
+    try:
+        return path.values(value)
+    except TooManyValuesError:
+        return (value,)
+
+
+def _without_begun(message: str, text: str) -> str:
+    """A message that was cut may end within `text`."""
+    for length in range(min(len(text) - 1, len(message)), _SCRUBBED_LENGTH_MIN - 1, -1):
+        if message.endswith(text[:length]):
+            return message[:-length] + MASK
+    return message
+
+
+def _named(value: Any) -> list[Any]:
+    """The members of a JSON value that go by a secret's name."""
+    found: list[Any] = []
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, list):
+            pending += one
+        elif isinstance(one, dict):
+            for name, member in one.items():
+                (found if is_secret_member(name) else pending).append(member)
+    return found
+
+
+def _leaves(values: Sequence[Any]) -> set[str]:
+    """Texts and numbers in `values` as a message would show them, at most _SCRUBBED_MAX; the shortest say nothing."""
+    found: set[str] = set()
+    pending = list(values)
+    while pending and len(found) < _SCRUBBED_MAX:
+        one = pending.pop()
+        if isinstance(one, list | dict):
+            pending += one.values() if isinstance(one, dict) else one
+        elif isinstance(one, str | int | float) and not isinstance(one, bool):
+            text = str(one)
+            if len(text) >= _SCRUBBED_LENGTH_MIN:
+                found |= {text, json.dumps(text)[1:-1]}
+    return found
 
 
 def _mask_names(box: list[Any]) -> bool:

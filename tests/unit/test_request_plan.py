@@ -222,3 +222,24 @@ def test_enrichment_is_the_same_on_a_replay() -> None:
     first, again = (enriched.evaluate(request({"title": "Disk"})) for _ in range(2))
     assert first.metadata == again.metadata
     assert first.metadata["chance"] > 0
+
+
+@pytest.mark.parametrize(
+    "expression", ["$number(user.password)", "$error(user.email)", "$error($substring(text, 0, 420) & user.email)"]
+)
+def test_why_a_request_failed_does_not_quote_what_is_masked(expression: str) -> None:
+    handler = ActionHandler(action="createTicket", field_mapping={"title": expression, "client_id": "'Acme'"})
+    failing = plan(handler_config=handler, redact_paths=("$.user.email",), enrichment={"bad": expression})
+    body = {"user": {"password": "letmein-letmein", "email": "someone@example.com"}, "text": "x" * 600}
+    evaluated = failing.evaluate(request(body))
+    assert evaluated.refusal is not None
+    said = evaluated.refusal.message + " ".join(evaluated.warnings)
+    assert "***" in said
+    assert [quoted for quoted in ("letmein", "someone", "example.com") if quoted in said] == []
+
+
+def test_why_a_request_failed_quotes_the_rest() -> None:
+    handler = ActionHandler(action="createTicket", field_mapping={"title": "$error(word)", "client_id": "'Acme'"})
+    evaluated = plan(handler_config=handler).evaluate(request({"word": "plain", "password": "letmein"}))
+    assert evaluated.refusal is not None
+    assert "plain" in evaluated.refusal.message
