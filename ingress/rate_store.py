@@ -57,6 +57,7 @@ class RateStore:
         self._trouble: str | None = "not asked yet"
         for scheme, known in _SCHEMES.items():
             url = url.replace(scheme, known, 1) if url.startswith(scheme) else url
+        self._stopping = False
         self._timeout_seconds = settings.store_timeout_milliseconds / 1_000
         # Never tried again by the client: what was sent and not answered may have been counted.
         self._client: Redis = Redis.from_url(
@@ -83,11 +84,15 @@ class RateStore:
             return before
         return before.resized(limit_per_minute, at_us, self._shares)
 
+    def stop(self) -> None:
+        """Have `run` end soon. A cancellation alone may be lost where it meets a time-out (it has been seen)."""
+        self._stopping = True
+
     async def run(self) -> None:
-        """Renew until cancelled; no fault of the store ends it, and with its end each bucket counts for itself."""
+        """Renew until stopped; no fault of the store ends it, and with its end each bucket counts for itself."""
         interval_seconds = self._settings.renewal_milliseconds / 1_000
         try:
-            while True:
+            while not self._stopping:
                 if self._link.away:
                     await self._try()
                 await self._renew()

@@ -90,19 +90,20 @@ class Worker:
         server = await loop.create_server(lambda: Connection(self.service), sock=listener, backlog=_BACKLOG_CONNECTIONS)
         host, port = listener.getsockname()[:2]
         _log.info("ingress.listening", worker=self._name, host=host, port=port, pid=os.getpid())
-        ticking = [loop.create_task(self._tick_forever())]
-        if self._rate_store is not None:
-            ticking.append(loop.create_task(self._rate_store.run()))
+        ticking = loop.create_task(self._tick_forever())
+        renewing = None if self._rate_store is None else loop.create_task(self._rate_store.run())
         _spare_the_collector()
         await self._stop.wait()
         server.close()
         await self._end()
-        for task in ticking:
-            task.cancel()
-        await asyncio.gather(*ticking, return_exceptions=True)
+        ticking.cancel()
+        if renewing is not None:
+            await renewing
 
     async def _end(self) -> None:
         self.service.stop()
+        if self._rate_store is not None:
+            self._rate_store.stop()
         self._rejections.end_second()
         left = await self.bridge.close(self._settings.ingress.shutdown_timeout_seconds)
         await self.service.pace.drain()

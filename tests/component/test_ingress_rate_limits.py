@@ -16,12 +16,14 @@ from infra.clock import now_us
 from infra.settings import RateLimitSettings
 from ingress.core.leases import LeasedBucket
 from ingress.rate_store import RateStore
-from tests.support.ingress import RunningIngress, await_status, publishing, running_ingress, signed
+from tests.support.ingress import HttpAnswer, RunningIngress, await_status, publishing, running_ingress, signed
 from tests.support.valkey import Valkey, running_valkey
 from tests.support.wait import eventually
 
 TENANT, WEBHOOK = "01980000-0000-7000-8000-000000000001", "01980000-0000-7000-8000-000000000002"
 SECONDS_MAX = 10.0
+#: Enough for some forty renewals, on a busy machine too.
+SHARING_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -51,10 +53,10 @@ async def running(*stores: RateStore) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
+        for store in stores:
+            store.stop()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(end, asyncio.CancelledError) for end in ends), "no fault of the store ends it"
+    assert ends == [None] * len(tasks), "no fault of the store ends it"
 
 
 @asynccontextmanager
@@ -166,7 +168,7 @@ async def test_a_store_that_may_only_be_read_is_as_one_that_is_away(
         client.replicaof("NO", "ONE")
         await until(lambda: store.trouble is None)
         assert metrics.INGRESS_RATE_STORE_AWAY._value.get() == 0
-    assert "".join(capsys.readouterr()).count("rate_limits.store") == 3, "in use, away, in use again"
+    assert "".join(capsys.readouterr()).count("ReadOnlyError") == 1, "said once, however often it is asked"
 
 
 async def test_a_store_that_hangs_delays_no_request(valkey: Valkey) -> None:
@@ -261,7 +263,9 @@ def test_two_workers_share_a_limit_where_they_have_a_store(
         began = time.monotonic()
         raw = signed(config, b"{}")
         await_status(ingress, raw, 200)
-        answers = [ingress.send(raw) for _ in range(250)]
+        answers: list[HttpAnswer] = []
+        while time.monotonic() - began < SHARING_SECONDS or len(answers) < 250:
+            answers.append(ingress.send(raw))
         elapsed = time.monotonic() - began
         admitted = 1 + sum(answer.status == 200 for answer in answers)
         refused = next(answer for answer in reversed(answers) if answer.status == 429)

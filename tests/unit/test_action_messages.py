@@ -20,7 +20,9 @@ BEYOND_64_BITS = 2**64 + 1
     ("status", "field"), [(DispatchStatus.DISPATCHED, "handler_outcome"), (DispatchStatus.FAILED, "error")]
 )
 def test_an_outcome_keeps_an_integer_beyond_64_bits(status: DispatchStatus, field: str) -> None:
-    request = Mock(delivery_id="d", tenant_id="t", webhook_id="w", received_at=1, replay_id=None, is_test=False)
+    request = Mock(
+        delivery_id="d", tenant_id="t", webhook_id="w", received_at=1, replay_id=None, is_test=False, metadata={}
+    )
     command = Mock(request=request, trace_id=None, traceparent=None)
     body = {"metadata": {"count": BEYOND_64_BITS}}
     record = json.loads(delivery_message(command, Outcome(status, body), 2)["value"])
