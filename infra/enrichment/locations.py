@@ -48,7 +48,7 @@ class Locations:
         self._file = mmdb_file
         self._stamp: tuple[int, int] | None = None
         self._looked_at = time.monotonic()
-        self._find: Find = _nowhere
+        self._find: Find = nowhere
         if mmdb_file is not None:
             try:
                 self._open(mmdb_file)
@@ -78,7 +78,8 @@ class Locations:
             _log.warning("locations.kept", file=str(path), reason=str(error))
 
 
-def _nowhere(_: str) -> Location | None:
+def nowhere(_: str) -> Location | None:
+    """No address has a location."""
     return None
 
 

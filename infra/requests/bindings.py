@@ -46,10 +46,15 @@ class Surroundings(NamedTuple):
     client: Callable[[str, str | None], dict[str, Any]]
 
 
-def request_bindings(config: WebhookConfig, request: PlannedRequest, surroundings: Surroundings) -> dict[str, Any]:
-    """By name without `$`. `metadata` holds the fixed members; enrichment adds to it."""
+def request_bindings(
+    config: WebhookConfig, request: PlannedRequest, surroundings: Surroundings, *, reads_client: bool
+) -> dict[str, Any]:
+    """By name without `$`. `metadata` holds the fixed members; enrichment adds to it.
+
+    Who the client is is found out only where an expression reads it.
+    """
     facts = orjson.loads(request.facts)
-    return {
+    bindings = {
         "headers": facts.get("headers", {}),
         "query": facts.get("query", {}),
         "delivery": {
@@ -58,6 +63,8 @@ def request_bindings(config: WebhookConfig, request: PlannedRequest, surrounding
             "idempotency_key": request.dedupe_key,
         },
         "metadata": config.metadata,
-        "client": surroundings.client(facts.get("source_ip", ""), facts.get("user_agent")),
         "kafka": {} if request.place is None else request.place()._asdict(),
     }
+    if reads_client:
+        bindings["client"] = surroundings.client(facts.get("source_ip", ""), facts.get("user_agent"))
+    return bindings

@@ -18,7 +18,7 @@ from infra.requests.filters import Filters, StoppedBy, compile_filters
 from infra.requests.mapping import FieldMapping
 from infra.requests.redaction import compile_redaction
 from infra.requests.validation import BodyValidator, compile_validator
-from schemas.bodies import FORM, JSON_DEPTH_MAX, BodyError, parse_json
+from schemas.bodies import JSON_DEPTH_MAX, BodyError, is_form, parse_json
 from schemas.records import ErrorCode
 from schemas.webhooks import ActionHandler, EventValidation, WebhookConfig
 
@@ -62,6 +62,7 @@ class RequestPlan:
         "_filters",
         "_mapping",
         "_reads_bindings",
+        "_reads_client",
         "_refusal",
         "_screens",
         "_surroundings",
@@ -90,7 +91,8 @@ class RequestPlan:
         self._fault = fault
         self._screens = filters is not None or validator is not None
         reading = [part for part in (filters, handling.mapping, enrichment) if part is not None]
-        self._reads_bindings = any(part.variables for part in reading)
+        reads = frozenset(name for part in reading for name in part.variables)
+        self._reads_bindings, self._reads_client = bool(reads), "client" in reads
 
     def evaluate(self, request: PlannedRequest) -> Evaluated:
         """Decide one request. The same request and version give the same answer, now and on a replay."""
@@ -113,7 +115,7 @@ class RequestPlan:
                 body = _parsed(text.encode())
             else:
                 _check_nesting(request.body)
-            bindings = request_bindings(self.config, request, self._surroundings) if self._reads_bindings else None
+            bindings = self._bindings(request) if self._reads_bindings else None
             if self._enrichment is not None:
                 metadata, warnings = self._enrichment.metadata(text, bindings, request)
                 if bindings is not None:
@@ -129,6 +131,9 @@ class RequestPlan:
             return Evaluated(self._fields(text, bindings, request), None, None, warnings, metadata)
         except RecordRefusedError as refusal:
             return Evaluated(None, None, refusal, warnings, metadata)
+
+    def _bindings(self, request: PlannedRequest) -> dict[str, Any]:
+        return request_bindings(self.config, request, self._surroundings, reads_client=self._reads_client)
 
     def _without_secrets(self, evaluated: Evaluated, request: PlannedRequest) -> Evaluated:
         """What went wrong may quote the body: not what is masked in it."""
@@ -226,7 +231,7 @@ def _is_form(facts: bytes) -> bool:
     if _JSON_CONTENT in facts:
         return False
     content_type = orjson.loads(facts).get("content_type")
-    return isinstance(content_type, str) and content_type.lower().startswith(FORM)
+    return is_form(content_type)
 
 
 def _parsed(body: bytes) -> Any:

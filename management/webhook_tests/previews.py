@@ -135,7 +135,7 @@ class Previewer:
 
     def _bindings(self, config: WebhookConfig, planned: PlannedRequest) -> dict[str, Any]:
         """With what enrichment makes of a JSON body, as in the pipeline."""
-        bindings = request_bindings(config, planned, self._surroundings)
+        bindings = request_bindings(config, planned, self._surroundings, reads_client=True)
         enrichment = compile_enrichment(config, self._surroundings, engine=self._engine, limits=self._limits)
         if enrichment is not None:
             bindings["metadata"], _ = enrichment.metadata(planned.body.decode(), bindings, planned)

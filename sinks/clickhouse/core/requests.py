@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from infra.enrichment.locations import Find, Location
+from infra.enrichment.locations import Find, Location, nowhere
 from infra.enrichment.user_agents import parse_user_agent
 from infra.requests.redaction import compile_redaction
 from schemas import headers as record_headers
@@ -71,11 +71,7 @@ _COLUMNS: Mapping[str, pa.DataType | None] = {
 _RECEIVED_AT = 1 + list(_COLUMNS).index("received_at")
 
 
-def _nowhere(_: str) -> Location | None:
-    return None
-
-
-def build_requests(records: Sequence[ConsumedRecord], source: Source, *, locate: Find = _nowhere) -> list[Rows]:
+def build_requests(records: Sequence[ConsumedRecord], source: Source, *, locate: Find = nowhere) -> list[Rows]:
     """Rows of `deliveries`, and of `undecodable_records` for what cannot be read; `locate` says where addresses are."""
     undecodable = Undecodable(source)
     # Columns from the start: rows kept as tuples would be one more thing per row for the garbage collector to walk.
