@@ -119,7 +119,7 @@ def _first_malformed(by_name: Mapping[str, bytes | None]) -> str:
         if value is None:
             return f"header {name}"
         try:
-            value.decode("utf-8", "surrogatepass")
+            value.decode("utf-8", "surrogatepass" if name == DEDUPE_KEY else "strict")
             if name in {CONFIG_VERSION, RECEIVED_AT, REPLAY_DEPTH}:
                 int(value)
         except ValueError:
