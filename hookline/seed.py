@@ -32,6 +32,13 @@ _ORDER = (
     "insert_location",
     "insert_contact",
     "insert_asset",
+    "insert_service",
+    "insert_non_billable_category",
+    "insert_invoice",
+    "insert_project",
+    "insert_phases",
+    "insert_project_statuses",
+    "insert_period",
     "insert_api_key",
     "insert_webhook",
 )
@@ -49,6 +56,8 @@ _ROWS = (
         "api_key",
         "admin_role",
     ),
+    *("service", "non_billable_category", "invoice", "project", "planning", "rollout"),
+    *("to_do", "doing", "done", "period"),
 )
 #: Of the demo tenant. A row of it without a configuration is given one by `hookline.demo_webhook`.
 DEMO_WEBHOOK_ID = UUID("7c0f3b52-2b5c-5d0e-9a5b-52d0a6a2f6c1")

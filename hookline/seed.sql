@@ -57,6 +57,36 @@ VALUES (%(tenant_id)s, %(contact)s, %(client)s, 'Carla Contact', 'carla@acme.exa
 INSERT INTO assets (tenant_id, id, client_id, asset_type, name, asset_tag)
 VALUES (%(tenant_id)s, %(asset)s, %(client)s, 'server', 'srv-01', 'ACME-0001')
 
+-- name: insert_service
+INSERT INTO services (tenant_id, id, name) VALUES (%(tenant_id)s, %(service)s, 'Remote support')
+
+-- name: insert_non_billable_category
+INSERT INTO non_billable_categories (tenant_id, id, name) VALUES (%(tenant_id)s, %(non_billable_category)s, 'Training')
+
+-- name: insert_invoice
+INSERT INTO invoices (tenant_id, id, client_id, number, status, total_minor, currency)
+VALUES (%(tenant_id)s, %(invoice)s, %(client)s, 'INV-0001', 'sent', 118800, 'EUR')
+
+-- name: insert_project
+INSERT INTO projects (tenant_id, id, client_id, name) VALUES (%(tenant_id)s, %(project)s, %(client)s, 'Server rollout')
+
+-- name: insert_phases
+INSERT INTO project_phases (tenant_id, id, project_id, name, position)
+VALUES
+    (%(tenant_id)s, %(planning)s, %(project)s, 'Planning', 1),
+    (%(tenant_id)s, %(rollout)s, %(project)s, 'Rollout', 2)
+
+-- name: insert_project_statuses
+INSERT INTO project_statuses (tenant_id, id, name, position, is_closed)
+VALUES
+    (%(tenant_id)s, %(to_do)s, 'To do', 1, false),
+    (%(tenant_id)s, %(doing)s, 'In progress', 2, false),
+    (%(tenant_id)s, %(done)s, 'Done', 3, true)
+
+-- name: insert_period
+INSERT INTO time_periods (tenant_id, id, start_date, end_date)
+VALUES (%(tenant_id)s, %(period)s, date_trunc('month', now())::date, (date_trunc('month', now()) + '1 month - 1 day')::date)
+
 -- name: insert_api_key
 INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id)
 VALUES (%(tenant_id)s, %(api_key)s, 'Demo administrator', %(key_prefix)s, %(key_hash)s, '{*}', %(admin)s)

@@ -31,18 +31,21 @@ _SET_TENANT = "SELECT set_config('hookline.tenant_id', %s, true)"
 
 _UNAVAILABLE_CLASSES = ("08", "53", "58")
 _UNAVAILABLE_STATES = frozenset({"25006", "57P01", "57P02", "57P03", "57P05"})
-_RACE_STATES = frozenset({"40001", "40P01", "23505", "55P03"})
+_CONTENTION_STATES = frozenset({"40001", "40P01"})
+_RACE_STATES = frozenset({"23505", "55P03"})
 _TIMEOUT_STATE = "57014"
 
 
 class PostgresFault(StrEnum):
     """What to do about a database error.
 
-    `unavailable`: nothing was written, wait. `race`: the same command may succeed now (serialization, deadlock, unique
-    key). `timeout`: the statement ran into its limit. `other`: running it again gives the same.
+    `unavailable`: nothing was written, wait. `contention`: transactions stood in each other's way (deadlock,
+    serialization), and this one has to let go of all it holds. `race`: the same command may succeed now (unique key,
+    lock). `timeout`: the statement ran into its limit. `other`: running it again gives the same.
     """
 
     UNAVAILABLE = "unavailable"
+    CONTENTION = "contention"
     RACE = "race"
     TIMEOUT = "timeout"
     OTHER = "other"
@@ -56,6 +59,8 @@ def fault_of(error: psycopg.Error) -> PostgresFault:
         return PostgresFault.UNAVAILABLE if connection_error else PostgresFault.OTHER
     if state.startswith(_UNAVAILABLE_CLASSES) or state in _UNAVAILABLE_STATES:
         return PostgresFault.UNAVAILABLE
+    if state in _CONTENTION_STATES:
+        return PostgresFault.CONTENTION
     if state in _RACE_STATES:
         return PostgresFault.RACE
     return PostgresFault.TIMEOUT if state == _TIMEOUT_STATE else PostgresFault.OTHER

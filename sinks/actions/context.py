@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from infra.clock import rfc3339
+from infra.entities.outbox import Cause, OutboxRow, outbox_row
 from infra.postgres import Connection
 from infra.queries import load_queries
 from schemas.actions import ActionError, Transaction
@@ -21,7 +20,6 @@ from sinks.actions.references import entity_without_realm
 
 QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _MILLISECOND = 1_000
-_rfc3339 = lru_cache(maxsize=16)(rfc3339)  # one time per batch, written for each of its events
 
 
 class PostgresTransaction:
@@ -47,7 +45,7 @@ class CommandContext:
     tx: Transaction
     now_us: int
     now: datetime
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[OutboxRow] = field(default_factory=list)
     _ids_given: int = 0
 
     @property
@@ -124,23 +122,24 @@ class CommandContext:
         changes: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a domain event; its id is the same again when the command runs again."""
-        event_id = uuid5(self.command_id, str(len(self.events)))
         request = self.command.request
-        payload = {
-            "event_id": event_id,
-            "type": event_type,
-            "occurred_at": _rfc3339(self.now_us),
-            "tenant_id": request.tenant_id,
-            "entity_type": entity_type,
-            "entity_id": entity_id,
-            "actor": {"type": "webhook", "id": request.webhook_id, "name": request.webhook_slug},
-            "causation_id": request.delivery_id,
-            "hops": request.hops + 1,
-            "data": data,
-            "changes": changes or {},
-        }
-        row = {"event_id": event_id, "event_type": event_type, "entity_type": entity_type}
-        self.events.append(row | {"entity_id": entity_id, "payload": payload})
+        self.events.append(
+            outbox_row(
+                event_type,
+                event_id=uuid5(self.command_id, str(len(self.events))),
+                occurred_at=self.now,
+                tenant_id=self.tenant_id,
+                entity_type=entity_type,
+                entity_id=entity_id,
+                cause=Cause(
+                    {"type": "webhook", "id": request.webhook_id, "name": request.webhook_slug},
+                    request.delivery_id,
+                    request.hops + 1,
+                ),
+                data=data,
+                changes=changes or {},
+            )
+        )
 
     def new_id(self) -> UUID:
         """A UUIDv7 of the command's time whose other bits come from the command and a count."""

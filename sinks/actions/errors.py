@@ -2,7 +2,8 @@
 
 HooklineError
 ├── MalformedRecordError     a record that is no action request; it goes to the dead letters
-└── CommandRaceError         another writer was first; the same command, run again, will see what it wrote
+├── CommandRaceError         another writer was first; the same command, run again, will see what it wrote
+└── BatchContentionError     a batch and another transaction waited for each other; it has to let go of all it holds
 """
 
 from infra.errors import HooklineError
@@ -14,3 +15,7 @@ class MalformedRecordError(HooklineError):
 
 class CommandRaceError(HooklineError):
     """Another writer was first; the same command, run again, will see what it wrote."""
+
+
+class BatchContentionError(HooklineError):
+    """A batch and another transaction waited for each other; it has to let go of all it holds, and start anew."""

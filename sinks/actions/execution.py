@@ -1,7 +1,9 @@
 """A batch of commands as one Postgres transaction: many rows at once, one bad command never failing its neighbours.
 
 Commands of one tenant that touch different entities run as a set inside one savepoint. A set that fails is rolled back
-and halved until the command at fault stands alone; that one is tried again or ends as a stored failure.
+and halved until the command at fault stands alone; that one is tried again or ends as a stored failure. A deadlock is
+another matter: who waits for the batch waits for locks of any of its sets, so the whole batch lets go and starts anew,
+and at last each command has a transaction of its own, with its own tries.
 """
 
 from collections import defaultdict
@@ -12,6 +14,7 @@ from uuid import UUID
 
 import psycopg
 
+from infra.entities.outbox import write_events
 from infra.log import get_logger
 from infra.postgres import Connection, PostgresFault, fault_of, set_tenant
 from schemas.actions import ActionError, ActionResult
@@ -19,7 +22,7 @@ from schemas.encoding import record_bytes
 from schemas.records import DispatchStatus, ErrorCode
 from sinks.actions.command import PendingCommand, moment
 from sinks.actions.context import QUERIES, CommandContext, PostgresTransaction
-from sinks.actions.errors import CommandRaceError
+from sinks.actions.errors import BatchContentionError, CommandRaceError
 from sinks.actions.ordering import sets_in_order
 
 _log = get_logger(__name__)
@@ -54,6 +57,27 @@ def execute_batch(
     Raises psycopg.Error when Postgres is away: nothing was written, or all of it was and the same call returns the
     stored outcomes.
     """
+    attempts = attempts_max if len(commands) > 1 else 0
+    for before in range(attempts):
+        try:
+            return _execute_together(connection, commands, _Bounds(now_us, attempts_max, before, yields=True))
+        except BatchContentionError as error:
+            _log.warning("actions.batch.contended", attempt=before + 1, commands=len(commands), reason=str(error))
+    alone = _Bounds(now_us, attempts_max, attempts, yields=False)
+    return [_execute_together(connection, [command], alone)[0] for command in commands]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """`yields`: contention undoes everything, and not only the set that met it; so it has `attempts_before` times."""
+
+    now_us: int
+    attempts_max: int
+    attempts_before: int
+    yields: bool
+
+
+def _execute_together(connection: Connection, commands: Sequence[PendingCommand], bounds: _Bounds) -> list[Outcome]:
     by_tenant: dict[UUID, list[int]] = defaultdict(list)
     for position, command in enumerate(commands):
         by_tenant[command.tenant_id].append(position)
@@ -61,7 +85,7 @@ def execute_batch(
     with connection.transaction():
         for tenant_id, positions in sorted(by_tenant.items()):
             set_tenant(connection, tenant_id)
-            run = _TenantRun(connection, tenant_id, now_us=now_us, attempts_max=attempts_max)
+            run = _TenantRun(connection, tenant_id, bounds)
             outcomes.update(zip(positions, run.execute([commands[p] for p in positions]), strict=True))
     return [outcomes[position] for position in range(len(commands))]
 
@@ -69,13 +93,12 @@ def execute_batch(
 class _TenantRun:
     """The part of a batch that belongs to one tenant."""
 
-    def __init__(self, connection: Connection, tenant_id: UUID, *, now_us: int, attempts_max: int) -> None:
+    def __init__(self, connection: Connection, tenant_id: UUID, bounds: _Bounds) -> None:
         self._connection = connection
         self._tx = PostgresTransaction(connection)
         self._tenant_id = tenant_id
-        self._now_us = now_us
-        self._now = moment(now_us)
-        self._attempts_max = attempts_max
+        self._bounds = bounds
+        self._now = moment(bounds.now_us)
 
     def execute(self, commands: Sequence[PendingCommand]) -> list[Outcome]:
         if not self._tx.rows(QUERIES["find_tenant"], {"tenant_id": self._tenant_id}):
@@ -97,7 +120,7 @@ class _TenantRun:
 
     def _run_again(self, command: PendingCommand, fault: _Fault) -> Outcome:
         attempts = 1
-        while fault.is_race and attempts < self._attempts_max:
+        while fault.is_race and attempts < self._bounds.attempts_max:
             attempts += 1
             outcomes = self._attempt([command], attempts=attempts)
             if not isinstance(outcomes, _Fault):
@@ -120,7 +143,7 @@ class _TenantRun:
         except CommandRaceError as error:
             return _Fault(ActionError(ErrorCode.INTERNAL, f"{error}, in every try"), is_race=True)
         except psycopg.Error as error:
-            return _fault_of_database(error)
+            return _fault_of_database(error, self._bounds)
         except Exception as error:  # noqa: BLE001
             # The one broad catch: a handler of any package may fail in any way, and must not stop its neighbours.
             if len(commands) == 1:
@@ -130,11 +153,12 @@ class _TenantRun:
     def _apply(self, commands: Sequence[PendingCommand], attempts: int, verdict: ActionError | None) -> list[Outcome]:
         outcomes = self._stored(commands)
         fresh = [command for command in commands if command.command_id not in outcomes]
-        contexts = [CommandContext(command, self._tx, self._now_us, self._now) for command in fresh]
+        contexts = [CommandContext(command, self._tx, self._bounds.now_us, self._now) for command in fresh]
         results = _results(contexts, verdict)
         for command, result in zip(fresh, results, strict=True):
-            outcomes[command.command_id] = _outcome(command, result, attempts)
-        self._write_events(contexts)
+            outcomes[command.command_id] = _outcome(command, result, self._bounds.attempts_before + attempts)
+        told = [event for c, result in zip(contexts, results, strict=True) if _is_success(result) for event in c.events]
+        write_events(self._connection, self._tenant_id, self._now, told)
         self._write_applied(fresh, outcomes)
         return [outcomes[command.command_id] for command in commands]
 
@@ -145,12 +169,6 @@ class _TenantRun:
             for row in self._tx.rows(QUERIES["read_applied"], parameters)
         }
 
-    def _write_events(self, contexts: Sequence[CommandContext]) -> None:
-        rows = [event for context in contexts for event in context.events]
-        if rows:
-            parameters = {"tenant_id": self._tenant_id, "occurred_at": self._now, "rows": json_text(rows)}
-            self._tx.execute(QUERIES["insert_events"], parameters)
-
     def _write_applied(self, commands: Sequence[PendingCommand], outcomes: dict[UUID, Outcome]) -> None:
         """Claim the commands. One that another sink has claimed since `_stored` looked undoes the whole set."""
         if not commands:
@@ -159,6 +177,10 @@ class _TenantRun:
         parameters = {"tenant_id": self._tenant_id, "applied_at": self._now, "rows": json_text(rows)}
         if self._tx.execute(QUERIES["insert_applied"], parameters) != len(rows):
             raise CommandRaceError("a command was applied by another sink meanwhile")
+
+
+def _is_success(result: ActionResult | ActionError) -> bool:
+    return isinstance(result, ActionResult)
 
 
 def json_text(rows: Iterable[Any]) -> str:
@@ -210,16 +232,20 @@ def _failed(error: ActionError, attempts: int) -> Outcome:
     return Outcome(DispatchStatus.FAILED, body, attempts)
 
 
-def _fault_of_database(error: psycopg.Error) -> _Fault:
-    """What a database error does to its command; raised on when Postgres is away."""
+def _fault_of_database(error: psycopg.Error, bounds: _Bounds) -> _Fault:
+    """What a database error does to its command; raised on when Postgres is away, or the batch has to start anew."""
     fault = fault_of(error)
     if fault is PostgresFault.UNAVAILABLE:
         raise error
+    if fault is PostgresFault.CONTENTION and bounds.yields:
+        raise BatchContentionError(type(error).__name__) from error
     if fault is PostgresFault.TIMEOUT:
         return _Fault(ActionError(ErrorCode.TIMEOUT, "a statement of the action ran into its time limit"))
     constraint = error.diag.constraint_name
     message = f"the database refused it: {type(error).__name__}" + (f" ({constraint})" if constraint else "")
-    return _Fault(ActionError(ErrorCode.INTERNAL, message), is_race=fault is PostgresFault.RACE)
+    return _Fault(
+        ActionError(ErrorCode.INTERNAL, message), is_race=fault in (PostgresFault.RACE, PostgresFault.CONTENTION)
+    )
 
 
 def _applied_row(command: PendingCommand, outcome: Outcome) -> dict[str, Any]:

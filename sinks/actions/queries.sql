@@ -18,13 +18,6 @@ FROM json_to_recordset(%(rows)s::json) AS c (
 ORDER BY c.command_id
 ON CONFLICT (tenant_id, command_id) DO NOTHING
 
--- name: insert_events
-INSERT INTO outbox (tenant_id, event_id, event_type, entity_type, entity_id, occurred_at, payload)
-SELECT %(tenant_id)s, e.event_id, e.event_type, e.entity_type, e.entity_id, %(occurred_at)s, e.payload
-FROM json_to_recordset(%(rows)s::json) AS e (
-    event_id uuid, event_type text, entity_type text, entity_id uuid, payload json
-)
-
 -- name: lock_mappings
 SELECT realm_id, entity_id
 FROM external_entity_mappings
@@ -45,4 +38,23 @@ INSERT INTO external_entity_mappings
     last_synced_at)
 VALUES (%(tenant_id)s, %(mapping_id)s, %(webhook_id)s, %(entity_type)s, %(external_id)s, %(realm_id)s,
     %(entity_id)s, %(delivery_id)s, %(now)s)
+ON CONFLICT DO NOTHING
+
+-- name: lock_many_mappings
+SELECT m.webhook_id, m.external_id, m.realm_id, m.entity_id
+FROM json_to_recordset(%(wanted)s::json) AS w (webhook_id uuid, external_id text)
+JOIN external_entity_mappings AS m
+    ON m.tenant_id = %(tenant_id)s AND m.webhook_id = w.webhook_id AND m.entity_type = %(entity_type)s
+    AND m.external_id = w.external_id
+ORDER BY m.webhook_id, m.external_id, m.realm_id
+FOR UPDATE OF m
+
+-- name: insert_mappings
+INSERT INTO external_entity_mappings
+    (tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id, delivery_id, last_synced_at)
+SELECT %(tenant_id)s, m.mapping_id, m.webhook_id, %(entity_type)s, m.external_id, m.entity_id, m.delivery_id, %(now)s
+FROM json_to_recordset(%(rows)s::json) AS m (
+    mapping_id uuid, webhook_id uuid, external_id text, entity_id uuid, delivery_id uuid
+)
+ORDER BY m.webhook_id, m.external_id
 ON CONFLICT DO NOTHING

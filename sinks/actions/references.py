@@ -3,23 +3,19 @@
 A reference that another tenant owns, that is inactive or does not exist is the same: not there.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
-from infra.queries import load_queries
+from infra.entities.references import ENTITY_QUERIES, is_id, reference_key
 from schemas.actions import ActionContext, ActionError, Command, RefEntityType
 from schemas.records import ErrorCode
 
-QUERIES = load_queries(Path(__file__).parent / "references.sql")
-_UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-
+QUERIES = ENTITY_QUERIES
 MappingKey = tuple[UUID, str, str]
 
 
@@ -54,7 +50,7 @@ class References:
 
     def entity(self, field: str, text: str) -> list[Entity]:
         """What `text` may mean in `field`."""
-        return self.entities.get(self.types.refs[field], {}).get(_key(text), [])
+        return self.entities.get(self.types.refs[field], {}).get(reference_key(text), [])
 
     def entity_of_id(self, entity_type: RefEntityType, entity_id: UUID) -> Entity | None:
         """The entity of an id that a mapping gave."""
@@ -105,7 +101,7 @@ def _wanted(
         for field, entity_type in types.refs.items():
             text = values.get(field)
             if text is not None:
-                wanted[entity_type].add(_key(text))
+                wanted[entity_type].add(reference_key(text))
     referable = frozenset(RefEntityType)
     for (_, kind, _), by_realm in mappings.items():
         if kind in referable:
@@ -114,15 +110,11 @@ def _wanted(
 
 
 def _load_entities(context: ActionContext, entity_type: RefEntityType, texts: set[str]) -> dict[str, list[Entity]]:
-    ids = [text for text in texts if _UUID_TEXT.fullmatch(text)]
-    names = [text for text in texts if not _UUID_TEXT.fullmatch(text)]
+    ids = [text for text in texts if is_id(text)]
+    names = [text for text in texts if not is_id(text)]
     parameters: dict[str, Any] = {"tenant_id": context.tenant_id, "ids": ids, "names": names}
     found: dict[str, list[Entity]] = defaultdict(list)
     for row in context.tx.rows(QUERIES[entity_type], parameters):
         entity = Entity(row["id"], row.get("parent_id"), row.get("is_closed", False), row.get("default_priority_id"))
         found[row["wanted"]].append(entity)
     return found
-
-
-def _key(text: str) -> str:
-    return text.lower() if _UUID_TEXT.fullmatch(text) else text

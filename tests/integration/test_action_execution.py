@@ -78,8 +78,8 @@ def failing_registry(error: Exception) -> ActionRegistry:
     ("error", "code", "attempts"),
     [
         (ZeroDivisionError("secret"), ErrorCode.INTERNAL, 1),
-        (psycopg.errors.DeadlockDetected("x"), ErrorCode.INTERNAL, 3),
-        (psycopg.errors.SerializationFailure("x"), ErrorCode.INTERNAL, 3),
+        (psycopg.errors.DeadlockDetected("x"), ErrorCode.INTERNAL, 6),  # three times with its batch, three times alone
+        (psycopg.errors.SerializationFailure("x"), ErrorCode.INTERNAL, 6),
         (psycopg.errors.QueryCanceled("x"), ErrorCode.TIMEOUT, 1),
     ],
 )

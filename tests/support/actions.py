@@ -33,12 +33,13 @@ from tests.support.events import check_events
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACE_HEADERS = [("traceparent", f"00-{TRACE_ID}-b7ad6b7169203331-01".encode())]
 ATTEMPTS_MAX = 3
+BUILTIN_PACKAGES = ("assets", "clients", "contacts", "invoices", "projects", "tags", "tickets", "time_entries")
 
 
 def builtin_registry() -> ActionRegistry:
     """The built-in actions, whether or not the project is installed."""
     return load_actions(
-        tuple(EntryPoint(name, f"sinks.actions.{name}:ACTIONS", ENTRY_POINT_GROUP) for name in ("assets", "tickets"))
+        tuple(EntryPoint(name, f"sinks.actions.{name}:ACTIONS", ENTRY_POINT_GROUP) for name in BUILTIN_PACKAGES)
     )
 
 

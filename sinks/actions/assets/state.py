@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.entities.documents import json_value
 from infra.merge_patch import merge_patch
 from schemas.encoding import record_bytes
 from sinks.actions.assets.fields import PLAIN_FIELDS
 from sinks.actions.assets.report import AssetReport
 from sinks.actions.assets.snapshot import DEFAULT_PROVIDER, EXTENSION_BYTES_MAX, FIELD, DeviceSnapshot, Lifecycle
 from sinks.actions.choice import invalid
-from sinks.actions.documents import json_value
 
 Row = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sinks.actions.documents import json_value, time_text
+from infra.entities.documents import json_value, time_text
 
 
 def new_ticket_document(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import orjson
 
+from infra.entities.documents import json_value
 from infra.merge_patch import merge_patch
 from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError, ActionResult
 from schemas.records import ErrorCode
-from sinks.actions.documents import json_value
 from sinks.actions.tickets.choice import TicketChoice
 from sinks.actions.tickets.document import ticket_document
 from sinks.actions.tickets.fields import ATTRIBUTES_BYTES_MAX

@@ -111,3 +111,35 @@ JOIN teams AS t ON t.tenant_id = %(tenant_id)s AND lower(t.name) = lower(w.name)
 UNION
 SELECT t.id::text, t.id
 FROM teams AS t WHERE t.tenant_id = %(tenant_id)s AND t.id = ANY(%(ids)s::uuid[]) AND t.is_active
+
+-- name: service
+SELECT w.name AS wanted, s.id
+FROM unnest(%(names)s::text[]) AS w (name)
+JOIN services AS s ON s.tenant_id = %(tenant_id)s AND lower(s.name) = lower(w.name) AND s.is_active
+UNION
+SELECT s.id::text, s.id
+FROM services AS s WHERE s.tenant_id = %(tenant_id)s AND s.id = ANY(%(ids)s::uuid[]) AND s.is_active
+
+-- name: project
+SELECT w.name AS wanted, p.id, p.client_id AS parent_id
+FROM unnest(%(names)s::text[]) AS w (name)
+JOIN projects AS p ON p.tenant_id = %(tenant_id)s AND lower(p.name) = lower(w.name) AND p.is_active
+UNION
+SELECT p.id::text, p.id, p.client_id
+FROM projects AS p WHERE p.tenant_id = %(tenant_id)s AND p.id = ANY(%(ids)s::uuid[]) AND p.is_active
+
+-- name: project_phase
+SELECT w.name AS wanted, p.id, p.project_id AS parent_id
+FROM unnest(%(names)s::text[]) AS w (name)
+JOIN project_phases AS p ON p.tenant_id = %(tenant_id)s AND lower(p.name) = lower(w.name) AND p.is_active
+UNION
+SELECT p.id::text, p.id, p.project_id
+FROM project_phases AS p WHERE p.tenant_id = %(tenant_id)s AND p.id = ANY(%(ids)s::uuid[]) AND p.is_active
+
+-- name: project_status
+SELECT w.name AS wanted, s.id, s.project_id AS parent_id, s.is_closed
+FROM unnest(%(names)s::text[]) AS w (name)
+JOIN project_statuses AS s ON s.tenant_id = %(tenant_id)s AND lower(s.name) = lower(w.name) AND s.is_active
+UNION
+SELECT s.id::text, s.id, s.project_id, s.is_closed
+FROM project_statuses AS s WHERE s.tenant_id = %(tenant_id)s AND s.id = ANY(%(ids)s::uuid[]) AND s.is_active

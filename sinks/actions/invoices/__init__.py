@@ -1,0 +1,5 @@
+"""The invoice actions, offered through the entry-point group `hookline.actions`."""
+
+from schemas.actions import ActionDefinition
+
+ACTIONS: tuple[ActionDefinition, ...] = ()

@@ -1,0 +1,5 @@
+"""The time entry actions, offered through the entry-point group `hookline.actions`."""
+
+from schemas.actions import ActionDefinition
+
+ACTIONS: tuple[ActionDefinition, ...] = ()
