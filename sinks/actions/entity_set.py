@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from infra.entities.documents import changes_between, document
@@ -84,11 +84,26 @@ class EntitySet:
             raise miss(self._by_field, self.kind.entity_type, values[self._by_field])
         return row
 
+    @property
+    def rows(self) -> Mapping[UUID, Row]:
+        """Every entity that is locked or added, by id, as it is by now."""
+        return self._rows
+
     def lock(self, entity_id: UUID) -> Row | None:
         """An entity found otherwise than by its mapping; None when it is not there any more."""
         if entity_id not in self._rows:
             self._rows |= self._lock_rows({entity_id})
         return self._rows.get(entity_id)
+
+    def require_namespace(self, context: ActionContext) -> None:
+        """Raises ActionError LOOKUP_MISS when the webhook whose external ids are meant is not there."""
+        if self._namespaces is None:
+            wanted = list({each.namespace_id for each, _ in self._commands})
+            rows = context.tx.rows(REFERENCES["webhook"], {"tenant_id": context.tenant_id, "ids": wanted})
+            self._namespaces = frozenset(row["id"] for row in rows)
+        if context.namespace_id not in self._namespaces:
+            message = f"{EXTERNAL_ID}: webhook {context.namespace_id} does not exist, so it has no external ids"
+            raise ActionError(ErrorCode.LOOKUP_MISS, message, EXTERNAL_ID)
 
     def add(self, context: ActionContext, row: Row, external_id: str | None) -> Row:
         """A new entity, mapped to its external id if it has one; tells of it. Returns the row with its times.
@@ -97,6 +112,7 @@ class EntitySet:
         """
         entity_id: UUID = row["id"]
         if external_id is not None:
+            self.require_namespace(context)
             self._map(context, external_id, entity_id)
         row = row | {"created_at": context.now, "updated_at": context.now}
         self._rows[entity_id] = self._added[entity_id] = row
@@ -166,13 +182,6 @@ class EntitySet:
         return {row["id"]: row for row in self._context.tx.rows(self.kind.lock, parameters)}
 
     def _map(self, context: ActionContext, external_id: str, entity_id: UUID) -> None:
-        if self._namespaces is None:
-            wanted = list({each.namespace_id for each, _ in self._commands})
-            rows = context.tx.rows(REFERENCES["webhook"], {"tenant_id": context.tenant_id, "ids": wanted})
-            self._namespaces = frozenset(row["id"] for row in rows)
-        if context.namespace_id not in self._namespaces:
-            message = f"{EXTERNAL_ID}: webhook {context.namespace_id} does not exist, so it has no external ids"
-            raise ActionError(ErrorCode.LOOKUP_MISS, message, EXTERNAL_ID)
         self._mapped[context.namespace_id, external_id][""] = entity_id
         self._mappings.append(
             {
@@ -185,12 +194,13 @@ class EntitySet:
         )
 
 
-Decide = Callable[[ActionContext, Mapping[str, Any]], ActionResult]
+Decided = TypeVar("Decided")
+Decide = Callable[[ActionContext, Mapping[str, Any]], Decided]
 
 
-def decide_each(commands: Sequence[Command], decide: Decide) -> list[ActionResult | ActionError]:
+def decide_each(commands: Sequence[Command], decide: Decide[Decided]) -> list[Decided | ActionError]:
     """One answer for each command, in their order."""
-    answers: list[ActionResult | ActionError] = []
+    answers: list[Decided | ActionError] = []
     for context, values in commands:
         try:
             answers.append(decide(context, values))
