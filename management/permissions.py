@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+_ALL = ("create", "read", "update", "delete")
+
 RESOURCES: dict[str, tuple[str, ...]] = {
     "api_key": ("create", "read", "delete"),
     "audit_entry": ("read",),
+    "board": _ALL,
     "delivery": ("read",),
     "event_type": ("create", "read", "delete"),
     "inbound_webhook": ("create", "read", "update", "delete", "replay"),

@@ -23,6 +23,7 @@ from management.authentication import authentication
 from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
+from management.entities.resources import entity_resources
 from management.event_types.endpoints import event_type_routes, webhook_event_type_routes
 from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
@@ -71,6 +72,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         delivery_routes(deliveries, access),
         webhook_delivery_routes(deliveries, access),
         event_type_routes(event_types, access),
+        *entity_resources(pool, access),
         rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets), access),
     ]
     return Resources(routes, testing)

@@ -10,8 +10,8 @@ import pytest
 
 MANAGEMENT = Path(__file__).parents[2] / "management"
 #: What serves HTTP is a resource; a folder without endpoints is something that resources share.
-RESOURCES = sorted(path.parent for path in MANAGEMENT.glob("*/endpoints.py"))
-FOLDERS = sorted(path.parent for path in MANAGEMENT.glob("*/__init__.py"))
+RESOURCES = sorted(path.parent for path in MANAGEMENT.rglob("endpoints.py"))
+FOLDERS = sorted(path.parent for path in MANAGEMENT.rglob("*/__init__.py"))
 ALWAYS = {"__init__.py", "endpoints.py", "schemas.py", "service.py"}
 #: A resource that asks no store anything has no SQL, and then nothing that runs it.
 WITH_SQL = {"queries.sql", "repository.py"}

@@ -17,6 +17,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.schemas import APIOperation
 
 from infra.clickhouse import ClickHouse
+from tests.support.entities import EXAMPLES, make_entity
 from tests.support.management import ManagementBase, bearer, running_management
 from tests.support.people import make_person, make_role
 from tests.support.webhooks import create_webhook
@@ -54,8 +55,14 @@ def address(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> I
         yield str(client.base_url)
 
 
+@pytest.fixture(scope="module")
+def entity_ids(management_base: ManagementBase) -> dict[str, str]:
+    """Of one entity of each kind; once one is deleted, its operations meet what is not there."""
+    return {f"{kind}_id": make_entity(management_base, kind)["id"] for kind in EXAMPLES}
+
+
 @pytest.fixture
-def ids(management_base: ManagementBase) -> dict[str, str]:
+def ids(management_base: ManagementBase, entity_ids: dict[str, str]) -> dict[str, str]:
     """Of things that are there, made for one operation."""
     webhook = create_webhook(management_base, f"s-{uuid.uuid4().hex[:12]}")
     name = f"s{uuid.uuid4().hex[:12]}.happened"
@@ -73,6 +80,7 @@ def ids(management_base: ManagementBase) -> dict[str, str]:
         "user_id": str(user_id),
         "tenant_id": str(management_base.tenant.id),
         "preset_name": "github",
+        **entity_ids,
     }
 
 

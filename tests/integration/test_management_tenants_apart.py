@@ -18,6 +18,7 @@ from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import delivery_ids, rejection_record, request_record
+from tests.support.entities import EXAMPLES, make_entity
 from tests.support.management import ManagementBase
 from tests.support.operations import Operation, all_operations
 from tests.support.people import Browser, give_password, make_person, make_role, signed_in
@@ -105,6 +106,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "tenant_id": str(base.tenant.id),
             "delivery_id": _kept_delivery(base, clickhouse_engine),
             "rejection_id": _kept_rejection(base, clickhouse_engine),
+            **{f"{kind}_id": make_entity(base, kind)["id"] for kind in EXAMPLES},
         }
     )
 
@@ -131,7 +133,7 @@ def everything(base: ManagementBase) -> dict[str, list[str]]:
 
 def asked(call: Call, operation: Operation, values: Mapping[str, str]) -> tuple[int, str]:
     """Status and body of an answer in which the ids do not stand."""
-    body = BODIES.get(operation.name)
+    body = BODIES.get(operation.name) or ({} if operation.method == "PATCH" else None)
     answer = call(operation.method, operation.filled(values), **({} if body is None else {"json": body}))
     text = answer.text
     for name in operation.parameters:

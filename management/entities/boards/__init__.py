@@ -1,0 +1,1 @@
+"""Boards: where tickets are worked on, each with statuses of its own."""
