@@ -29,5 +29,14 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Row:
     return {
         name: {"previous": json_value(value), "new": json_value(after[name])}
         for name, value in before.items()
-        if value != after[name]
+        if not _is_same(value, after[name])
     }
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Equality, but that true is not 1: to JSON they are two values, to Python one."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_is_same(member, other[name]) for name, member in value.items())
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_is_same, value, other))
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
