@@ -35,6 +35,13 @@ class Choice:
             raise invalid(field, f"{field} {text!r}: that {kind} does not belong to {owner}")
         raise invalid(field, f"{field} {text!r} means several {kind} rows; give its id")
 
+    def require(self, field: str) -> Entity:
+        """As `of`, for a field that the action requires."""
+        entity = self.of(field)
+        if entity is None:
+            raise invalid(field, f"{field} is required")
+        return entity
+
     def of_parent(self, field: str, parent_id: UUID, owner: str) -> Entity | None:
         """As `of`, for an entity that must belong to `parent_id`."""
         return self.of(field, fits=lambda entity: entity.parent_id == parent_id, owner=owner)
