@@ -125,6 +125,90 @@ class EntitySet:
     def require_namespace(self, context: ActionContext) -> None:
         """Raises ActionError LOOKUP_MISS when the webhook whose external ids are meant is not there."""
         self._namespaces.require(context)
+
+    def add(self, context: ActionContext, row: Row, external_id: str | None) -> Row:
+        """A new entity, mapped to its external id if it has one; tells of it. Returns the row with its times.
+
+        Raises ActionError LOOKUP_MISS when the namespace is not there.
+        """
+        entity_id: UUID = row["id"]
+        if external_id is not None:
+            self.require_namespace(context)
+            self._map(context, external_id, entity_id)
+        row = row | {"created_at": context.now, "updated_at": context.now}
+        self._rows[entity_id] = self._added[entity_id] = row
+        created = ENTITY_EVENTS[self.kind.entity_type].created
+        if created is not None:
+            context.emit(created, self.kind.entity_type, entity_id, data=self.kind.document(row))
+        return row
+
+    def change(self, context: ActionContext, after: Row, told_besides: Mapping[str, Any] | None = None) -> Row:
+        """Another state of an entity that is there; tells of what differs, `{column: {previous, new}}`, and returns it.
+
+        `told_besides`: changes of what belongs to the entity and is not a column of it.
+        """
+        entity_id: UUID = after["id"]
+        changes = changes_between(self._rows[entity_id], after)
+        if changes:
+            after = after | {"updated_at": context.now}
+            self._rows[entity_id] = after
+            (self._added if entity_id in self._added else self._changed)[entity_id] = after
+        changes |= told_besides or {}
+        told = events_of_changes(self.kind.entity_type, changes, after)
+        data = self.kind.document(after) if told else {}
+        for event_type, of_event in told:
+            context.emit(event_type, self.kind.entity_type, entity_id, data=data, changes=of_event)
+        return changes
+
+    def write(self) -> None:
+        """Write everything. Raises CommandRaceError when an external id was mapped by somebody else meanwhile."""
+        if self._added:
+            self._execute(self.kind.insert, list(self._added.values()))
+        if self._mappings and self._execute(_QUERIES["insert_mappings"], self._mappings) != len(self._mappings):
+            raise CommandRaceError("an external id was mapped by another command meanwhile")
+        if self._changed:
+            self._execute(self.kind.update, [self._changed[entity_id] for entity_id in sorted(self._changed)])
+
+    def _lock_found(self) -> dict[UUID, Row]:
+        return self._lock_rows(self._mapped_ids())
+
+    def _mapped_ids(self) -> set[UUID]:
+        return {entity_id for by_realm in self._mapped.values() for entity_id in by_realm.values()}
+
+    def _execute(self, statement: str, rows: Sequence[Row]) -> int:
+        parameters = {
+            "tenant_id": self._context.tenant_id,
+            "entity_type": self.kind.entity_type,
+            "now": self._context.now,
+            "rows": record_bytes(rows).decode(),
+        }
+        return self._context.tx.execute(statement, parameters)
+
+    def _lock_mappings(self) -> Mapping[tuple[UUID, str], dict[str, UUID]]:
+        wanted = {
+            (context.namespace_id, values[self._by_field])
+            for context, values in self._commands
+            if values.get(self._by_field) is not None
+        }
+        mapped: dict[tuple[UUID, str], dict[str, UUID]] = defaultdict(dict)
+        if wanted:
+            rows = [{"webhook_id": webhook_id, "external_id": external_id} for webhook_id, external_id in wanted]
+            parameters = {
+                "tenant_id": self._context.tenant_id,
+                "entity_type": self.kind.entity_type,
+                "wanted": record_bytes(rows).decode(),
+            }
+            for row in self._context.tx.rows(_QUERIES["lock_many_mappings"], parameters):
+                mapped[row["webhook_id"], row["external_id"]][row["realm_id"]] = row["entity_id"]
+        return mapped
+
+    def _lock_rows(self, entity_ids: set[UUID]) -> dict[UUID, Row]:
+        if not entity_ids:
+            return {}
+        parameters = {"tenant_id": self._context.tenant_id, "ids": list(entity_ids)}
+        return {row["id"]: row for row in self._context.tx.rows(self.kind.lock, parameters)}
+
+    def _map(self, context: ActionContext, external_id: str, entity_id: UUID) -> None:
         self._mapped[context.namespace_id, external_id][""] = entity_id
         self._mappings.append(
             {
