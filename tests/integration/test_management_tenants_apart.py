@@ -133,7 +133,7 @@ def everything(base: ManagementBase) -> dict[str, list[str]]:
 
 def asked(call: Call, operation: Operation, values: Mapping[str, str]) -> tuple[int, str]:
     """Status and body of an answer in which the ids do not stand."""
-    body = BODIES.get(operation.name) or ({} if operation.method == "PATCH" else None)
+    body = BODIES.get(operation.name, {} if operation.method == "PATCH" else None)
     answer = call(operation.method, operation.filled(values), **({} if body is None else {"json": body}))
     text = answer.text
     for name in operation.parameters:
