@@ -141,6 +141,32 @@ def ticket_of(base: ActionBase, outcome: Outcome) -> dict[str, Any]:
     return row
 
 
+def request_of(base: ActionBase, action: str, fields: Mapping[str, Any], **members: Any) -> dict[str, Any]:
+    """A request of an action with exactly these fields; one given as ... is left out."""
+    return base.request({"title": ..., "client_id": ...} | dict(fields), action=action, **members)
+
+
+def row_of(base: ActionBase, table: str, outcome: Outcome) -> dict[str, Any]:
+    """The row of a command that succeeded."""
+    assert outcome.status == "dispatched", outcome.body
+    (row,) = base.rows(f"SELECT * FROM {table} WHERE id = %s", [outcome.body["entity_id"]])  # noqa: S608
+    return row
+
+
+def take_events(base: ActionBase) -> list[dict[str, Any]]:
+    """Every domain event in the outbox, in order; they are taken out."""
+    payloads = [row["payload"] for row in base.rows("SELECT payload FROM outbox ORDER BY position")]
+    base.write("DELETE FROM outbox")
+    return payloads
+
+
+def add_tenant(base: ActionBase, slug: str = "other") -> UUID:
+    """Another tenant, for rows that the demo tenant must not see."""
+    tenant_id = uuid4()
+    base.write("INSERT INTO tenants (id, slug, name) VALUES (%s, %s, %s)", [tenant_id, slug, slug])
+    return tenant_id
+
+
 def refusal_of(outcome: Outcome) -> tuple[str, str | None]:
     """Code and path of a command that failed."""
     assert outcome.status == "failed", outcome.body
