@@ -12,7 +12,7 @@ from infra.actions.core.coercion import compile_coercer
 from infra.actions.registry import ActionRegistry, RegisteredAction
 from schemas.actions import ActionResult, Transaction
 from sinks.actions.assets import UPSERT_ASSET
-from sinks.actions.assets.matching import QUERIES
+from sinks.actions.assets.asset_set import QUERIES
 from tests.support.actions import ActionBase
 from tests.support.assets import asset_request, mappings, upsert
 

@@ -2,7 +2,8 @@
 
 from schemas.actions import EXTERNAL_IDS_OF, ON_DUPLICATE, ActionDefinition
 from sinks.actions.assets.fields import UPSERT_FIELDS
-from sinks.actions.assets.upsert import upsert_asset
+from sinks.actions.assets.upsert import upsert_assets
+from sinks.actions.entity_set import alone
 
 UPSERT_ASSET = ActionDefinition(
     name="upsertAssetByExternalId",
@@ -11,6 +12,7 @@ UPSERT_ASSET = ActionDefinition(
     description="Create the asset of the sender's id, or update it; takes device snapshots of monitoring systems",
     target_fields=UPSERT_FIELDS,
     options=(ON_DUPLICATE, EXTERNAL_IDS_OF),
-    handle=upsert_asset,
+    handle=alone(upsert_assets),
+    handle_many=upsert_assets,
 )
 ACTIONS = (UPSERT_ASSET,)

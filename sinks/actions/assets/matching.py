@@ -1,17 +1,15 @@
-"""Which asset a report means: by its mapping, else as the same device elsewhere. Locks the mappings it reads."""
+"""Which asset a report means: by its mapping, else as the same device elsewhere, else by a tag that is linked."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError
 from schemas.records import ErrorCode
+from sinks.actions.assets.asset_set import AssetSet
 from sinks.actions.assets.report import AssetReport, Device
 from sinks.actions.assets.snapshot import FIELD
+from sinks.actions.assets.state import AssetState
 from sinks.actions.references import entity_without_realm
-
-QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 
 
 class Match(NamedTuple):
@@ -21,48 +19,39 @@ class Match(NamedTuple):
     realm: str | None
 
 
-def find_asset(context: ActionContext, report: AssetReport) -> Match | None:
+def find_asset(assets: AssetSet, context: ActionContext, report: AssetReport) -> Match | None:
     """The asset of a report; None when there is none. Raises ActionError when several may be meant."""
-    parameters = {
-        "tenant_id": context.tenant_id,
-        "webhook_id": context.namespace_id,
-        "external_id": report.external_id,
-    }
-    mapped = {row["realm_id"]: row for row in context.tx.rows(QUERIES["lock_mappings"], parameters)}
-    if report.scope in mapped:
-        return Match(mapped[report.scope]["entity_id"], report.scope)
+    by_realm = assets.mapped(context, report)
+    if report.scope in by_realm:
+        return Match(by_realm[report.scope], report.scope)
     if report.scope is not None:
-        mapped = {realm: row for realm, row in mapped.items() if _may_be_same(report, row)}
-    by_realm: dict[str, UUID] = {realm: row["entity_id"] for realm, row in mapped.items()}
+        by_realm = {realm: i for realm, i in by_realm.items() if _may_be_same(report, assets.state(i))}
     asset_id = entity_without_realm(by_realm, report.external_id, "external_id")
     if asset_id is not None:
         return Match(asset_id, next(realm for realm, mapped_id in by_realm.items() if mapped_id == asset_id))
-    return None if report.device is None else _find_device(context, report, report.device)
+    return None if report.device is None else _find_device(assets, report, report.device)
 
 
-def lock_device(context: ActionContext, device: Device) -> None:
-    """Let nobody else make an asset of this device until the transaction ends, whichever webhook tells of it."""
-    name = "\x1f".join(("hookline asset", str(context.tenant_id), *device))
-    context.tx.rows(QUERIES["lock_device"], {"device": name})
+def with_tag_free(assets: AssetSet, context: ActionContext, report: AssetReport, match: Match | None) -> Match | None:
+    """`match`, or the asset that has the mapped tag where that is to be linked. Raises CONFLICT for a taken tag."""
+    holder = None if report.asset_tag is None else assets.holder(report.asset_tag)
+    if holder is None or (match is not None and match.asset_id == holder):
+        return match
+    if match is None and context.options.get("on_duplicate") == "link":
+        return Match(holder, None)
+    raise ActionError(ErrorCode.CONFLICT, f"asset_tag {report.asset_tag!r} is on asset {holder} already", "asset_tag")
 
 
-def find_tagged(context: ActionContext, asset_tag: str) -> UUID | None:
-    """The tenant's asset that has the tag, in any case of its letters."""
-    found = context.tx.rows(QUERIES["find_tagged"], {"tenant_id": context.tenant_id, "asset_tag": asset_tag})
-    return found[0]["id"] if found else None
-
-
-def _find_device(context: ActionContext, report: AssetReport, device: Device) -> Match | None:
-    parameters = {"tenant_id": context.tenant_id, "provider": device.provider, "device_id": device.device_id}
-    rows = [row for row in context.tx.rows(QUERIES["find_devices"], parameters) if _may_be_same(report, row)]
-    if len(rows) > 1:
-        named = " and ".join(str(row["id"]) for row in rows[:2])
+def _find_device(assets: AssetSet, report: AssetReport, device: Device) -> Match | None:
+    found = [state.asset["id"] for state in assets.of_device(device) if _may_be_same(report, state)]
+    if len(found) > 1:
+        named = " and ".join(str(asset_id) for asset_id in found[:2])
         message = f"{FIELD}: device {device.device_id!r} of {device.provider} may be several assets, such as {named}"
         raise ActionError(ErrorCode.CONFLICT, message, FIELD)
-    return Match(rows[0]["id"], None) if rows else None
+    return Match(found[0], None) if found else None
 
 
-def _may_be_same(report: AssetReport, row: dict[str, Any]) -> bool:
+def _may_be_same(report: AssetReport, state: AssetState | None) -> bool:
     """Known serial numbers that differ are of different devices."""
-    told, known = report.serial_number, row["serial_number"]
+    told, known = report.serial_number, None if state is None else state.asset["serial_number"]
     return told is None or known is None or told.casefold() == known.casefold()

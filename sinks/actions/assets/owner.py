@@ -3,25 +3,18 @@
 from uuid import UUID
 
 from schemas.actions import ActionContext, RefEntityType
+from sinks.actions.assets.asset_set import owner_fields
 from sinks.actions.assets.report import AssetReport
 from sinks.actions.choice import Choice, invalid
-from sinks.actions.references import FieldTypes, load_references
-
-_SCOPE = "scope"
-_TYPES = FieldTypes(
-    {"client_id": RefEntityType.CLIENT},
-    {"client_external_id": RefEntityType.CLIENT, _SCOPE: RefEntityType.CLIENT},
-)
+from sinks.actions.references import References
 
 
-def owner_of(context: ActionContext, report: AssetReport, present: UUID | None) -> UUID:
+def owner_of(context: ActionContext, report: AssetReport, references: References, present: UUID | None) -> UUID:
     """The client of a report; `present`: the asset's owner, None for a new asset.
 
     Raises ActionError: VALIDATION_ERROR on client_id when there is none, LOOKUP_MISS for an unmapped external id.
     """
-    named = {field: report.values.get(field) for field in ("client_id", "client_external_id")} | {_SCOPE: report.scope}
-    references = load_references([(context, named)], _TYPES)
-    client = Choice(context, named, references).client()
+    client = Choice(context, owner_fields(report), references).client()
     if client is not None:
         return client.id
     of_scope = None

@@ -8,7 +8,7 @@ from infra.entities.documents import json_value
 from infra.merge_patch import merge_patch
 from schemas.encoding import record_bytes
 from sinks.actions.assets.fields import PLAIN_FIELDS
-from sinks.actions.assets.report import AssetReport
+from sinks.actions.assets.report import AssetReport, Device
 from sinks.actions.assets.snapshot import DEFAULT_PROVIDER, EXTENSION_BYTES_MAX, FIELD, DeviceSnapshot, Lifecycle
 from sinks.actions.choice import invalid
 
@@ -39,6 +39,12 @@ class AssetState:
 
     asset: Row
     details: Row | None
+
+    @property
+    def device(self) -> Device | None:
+        """The device it is, as far as a snapshot has ever told."""
+        device_id = self.asset["rmm_device_id"]
+        return None if device_id is None else Device(self.asset["rmm_provider"], device_id)
 
     def document(self) -> Row:
         """The asset as domain events show it. Of software only how much: thousands of entries make no event."""

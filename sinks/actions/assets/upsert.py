@@ -3,37 +3,32 @@
 Everything is decided before the first write, so a refusal leaves nothing behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from schemas.actions import ActionContext, ActionError, ActionResult
-from schemas.encoding import record_bytes
+from schemas.actions import ActionContext, ActionError, ActionResult, Command
 from schemas.records import ErrorCode
+from sinks.actions.assets.asset_set import AssetSet, Told
 from sinks.actions.assets.events import emit_changes, emit_created
-from sinks.actions.assets.matching import QUERIES, Match, find_asset, find_tagged, lock_device
+from sinks.actions.assets.matching import Match, find_asset, with_tag_free
 from sinks.actions.assets.owner import owner_of
-from sinks.actions.assets.report import AssetReport
-from sinks.actions.assets.snapshot import FIELD, DeviceSnapshot, Lifecycle, is_device_snapshot, parse_device_snapshot
-from sinks.actions.assets.state import LISTS, AssetState, Row, changes_between, state_after, told_changes
-from sinks.actions.choice import invalid
-from sinks.actions.errors import CommandRaceError
-
-DEFAULT_SCOPE = "default"
-SNAPSHOT_NOT_NORMALIZED = "snapshot_not_normalized"
-_JSON_COLUMNS = (*LISTS, "extension")
+from sinks.actions.assets.report import AssetReport, report_of, report_of_snapshot
+from sinks.actions.assets.snapshot import DeviceSnapshot
+from sinks.actions.assets.state import AssetState, Row, changes_between, state_after, told_changes
 
 
-def upsert_asset(context: ActionContext, values: Mapping[str, Any]) -> ActionResult:
-    """Run one upsertAssetByExternalId. Raises ActionError."""
-    raw = values.get(FIELD)
-    if raw is None and FIELD in values:
-        raise invalid(FIELD, f"{FIELD} must be an object, but is null")
-    if raw is not None and is_device_snapshot(raw):
-        return ingest_device_snapshot(context, parse_device_snapshot(raw), values)
-    warnings = () if raw is None else (SNAPSHOT_NOT_NORMALIZED,)
-    scope = values.get("external_scope_id")
-    return _upsert(context, AssetReport(values["external_id"], values, scope, warnings=warnings))
+def upsert_assets(commands: Sequence[Command]) -> list[ActionResult | ActionError]:
+    """Run many upsertAssetByExternalId of one tenant: a fixed number of statements for all of them."""
+    answers: dict[int, ActionResult | ActionError] = {}
+    reports: dict[int, Told] = {}
+    for position, (context, values) in enumerate(commands):
+        try:
+            reports[position] = (context, report_of(values))
+        except ActionError as error:
+            answers[position] = error
+    if reports:
+        answers.update(zip(reports, _take_in(list(reports.values())), strict=True))
+    return [answers[position] for position in range(len(commands))]
 
 
 def ingest_device_snapshot(
@@ -43,45 +38,39 @@ def ingest_device_snapshot(
 
     Raises ActionError.
     """
-    external_id = overrides.get("external_id") or snapshot.device_id
-    if external_id is None:
-        raise invalid("external_id", "external_id: a snapshot without device_id needs one")
-    scope = overrides.get("external_scope_id") or snapshot.scope_id or DEFAULT_SCOPE
-    return _upsert(context, AssetReport(external_id, overrides, scope, snapshot))
+    [answer] = _take_in([(context, report_of_snapshot(snapshot, overrides))])
+    if isinstance(answer, ActionError):
+        raise answer
+    return answer
 
 
-def _upsert(context: ActionContext, report: AssetReport) -> ActionResult:
-    match = find_asset(context, report)
-    is_deleted = report.snapshot is not None and report.snapshot.state is Lifecycle.DELETED
-    if match is None and is_deleted:
+def _take_in(reports: Sequence[Told]) -> list[ActionResult | ActionError]:
+    assets = AssetSet(reports)
+    answers: list[ActionResult | ActionError] = []
+    for context, report in reports:
+        try:
+            answers.append(_decide(assets, context, report))
+        except ActionError as error:
+            answers.append(error)
+    assets.write()
+    return answers
+
+
+def _decide(assets: AssetSet, context: ActionContext, report: AssetReport) -> ActionResult:
+    match = find_asset(assets, context, report)
+    if match is None and report.is_deletion:
         message = f"there is no asset of deleted device {report.external_id!r}; nothing to do"
         return ActionResult(
             entity_type="asset", entity_id=None, external_id=report.external_id, changed=False, message=message
         )
-    if match is None and report.device is not None:
-        lock_device(context, report.device)
-        match = find_asset(context, report)  # whoever had the lock may have made it
-    match = _with_tag_free(context, report, match)
-    return _create(context, report) if match is None else _update(context, report, match)
+    match = with_tag_free(assets, context, report, match)
+    return _create(assets, context, report) if match is None else _update(assets, context, report, match)
 
 
-def _with_tag_free(context: ActionContext, report: AssetReport, match: Match | None) -> Match | None:
-    """`match`, or the asset that has the mapped tag where that is to be linked. Raises CONFLICT for a taken tag."""
-    tag = report.values.get("asset_tag")
-    holder = None if tag is None else find_tagged(context, tag)
-    if holder is None or (match is not None and match.asset_id == holder):
-        return match
-    if match is None:
-        _require_unmapped(context, report)
-        if context.options.get("on_duplicate") == "link":
-            return Match(holder, None)
-    raise ActionError(ErrorCode.CONFLICT, f"asset_tag {tag!r} is on asset {holder} already", "asset_tag")
-
-
-def _create(context: ActionContext, report: AssetReport) -> ActionResult:
+def _create(assets: AssetSet, context: ActionContext, report: AssetReport) -> ActionResult:
     blank: Row = {
         "id": context.new_id(),
-        "client_id": owner_of(context, report, None),
+        "client_id": owner_of(context, report, assets.references, None),
         "asset_type": "unknown",
         "name": report.external_id,
         "asset_tag": None,
@@ -95,15 +84,12 @@ def _create(context: ActionContext, report: AssetReport) -> ActionResult:
         "updated_at": context.now,
     }
     after = state_after(AssetState(blank, None), report)
-    asset_id: UUID = after.asset["id"]
-    _link(context, report, asset_id)
-    context.tx.execute(QUERIES["insert_asset"], {"tenant_id": context.tenant_id} | after.asset)
-    if after.details is not None:
-        _write_details(context, asset_id, None, after.details)
+    assets.link(context, report, after.asset["id"])
+    assets.put(after)
     emit_created(context, after)
     return ActionResult(
         entity_type="asset",
-        entity_id=asset_id,
+        entity_id=after.asset["id"],
         external_id=report.external_id,
         created=True,
         message=f"asset {after.asset['name']!r} created",
@@ -111,18 +97,23 @@ def _create(context: ActionContext, report: AssetReport) -> ActionResult:
     )
 
 
-def _update(context: ActionContext, report: AssetReport, match: Match) -> ActionResult:
-    before = _locked(context, match.asset_id)
+def _update(assets: AssetSet, context: ActionContext, report: AssetReport, match: Match) -> ActionResult:
+    before = assets.state(match.asset_id)
+    if before is None:
+        message = f"asset {match.asset_id} does not exist any more"
+        raise ActionError(ErrorCode.LOOKUP_MISS, message, "external_id")
     after = state_after(before, report)
-    after.asset["client_id"] = owner_of(context, report, before.asset["client_id"])
+    after.asset["client_id"] = owner_of(context, report, assets.references, before.asset["client_id"])
     changes = changes_between(before, after)
     if told_changes(changes):
         after.asset["updated_at"] = context.now
-        context.tx.execute(QUERIES["update_asset"], {"tenant_id": context.tenant_id} | after.asset)
-    if after.details is not None and after.details != before.details:
-        _write_details(context, match.asset_id, before.details, after.details)
-    is_moved = _map(context, report, match)
+    if match.realm is None:
+        assets.link(context, report, match.asset_id)
+    else:
+        assets.follow(context, report, match.asset_id, match.realm)
+    assets.put(after)
     emit_changes(context, after, changes)
+    is_moved = match.realm is None or (report.scope is not None and match.realm != report.scope)
     return ActionResult(
         entity_type="asset",
         entity_id=match.asset_id,
@@ -131,57 +122,6 @@ def _update(context: ActionContext, report: AssetReport, match: Match) -> Action
         message=f"asset {after.asset['name']!r} {'updated' if changes or is_moved else 'has these values already'}",
         metadata=_warned(report, {"updated_fields": sorted(changes)}),
     )
-
-
-def _locked(context: ActionContext, asset_id: UUID) -> AssetState:
-    key = {"tenant_id": context.tenant_id, "id": asset_id}
-    found = context.tx.rows(QUERIES["lock_asset"], key)
-    if not found:
-        raise ActionError(ErrorCode.LOOKUP_MISS, f"asset {asset_id} does not exist any more", "external_id")
-    details = context.tx.rows(QUERIES["read_details"], key)
-    return AssetState(found[0], details[0] if details else None)
-
-
-def _write_details(context: ActionContext, asset_id: UUID, before: Row | None, after: Row) -> None:
-    parameters = {"tenant_id": context.tenant_id, "asset_id": asset_id, "now": context.now} | after
-    for column in _JSON_COLUMNS:
-        stays = before is not None and before[column] == after[column]
-        parameters[column] = None if stays else record_bytes(after[column]).decode()
-    context.tx.execute(QUERIES["insert_details" if before is None else "update_details"], parameters)
-
-
-def _map(context: ActionContext, report: AssetReport, match: Match) -> bool:
-    """Map the external id to the asset, or keep its mapping up to date; whether it leads elsewhere than before."""
-    if match.realm is None:
-        _link(context, report, match.asset_id)
-    sync_status = None
-    if report.snapshot is not None:
-        sync_status = "deleted" if report.snapshot.state is Lifecycle.DELETED else "synced"
-    parameters = {
-        "tenant_id": context.tenant_id,
-        "webhook_id": context.namespace_id,
-        "entity_id": match.asset_id,
-        "realm_id": report.scope,
-        "sync_status": sync_status,
-        "now": context.now,
-    }
-    context.tx.execute(QUERIES["update_mapping"], parameters)
-    return match.realm is None or (report.scope is not None and match.realm != report.scope)
-
-
-def _link(context: ActionContext, report: AssetReport, asset_id: UUID) -> None:
-    try:
-        context.link("asset", report.external_id, asset_id, realm=report.scope or "")
-    except ActionError:
-        _require_unmapped(context, report)
-        raise
-
-
-def _require_unmapped(context: ActionContext, report: AssetReport) -> None:
-    """Raise CommandRaceError when an external id that was not mapped is by now: its asset is no conflict then."""
-    match = find_asset(context, report)
-    if match is not None and match.realm is not None:
-        raise CommandRaceError(f"asset {report.external_id!r} was mapped meanwhile")
 
 
 def _warned(report: AssetReport, metadata: Row) -> Row:
