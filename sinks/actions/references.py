@@ -52,6 +52,10 @@ class References:
         """What `text` may mean in `field`."""
         return self.entities.get(self.types.refs[field], {}).get(reference_key(text), [])
 
+    def of_type(self, entity_type: RefEntityType) -> list[Entity]:
+        """All of a type that the commands may mean; one that is named in two ways is there twice."""
+        return [entity for found in self.entities.get(entity_type, {}).values() for entity in found]
+
     def entity_of_id(self, entity_type: RefEntityType, entity_id: UUID) -> Entity | None:
         """The entity of an id that a mapping gave."""
         found = self.entities.get(entity_type, {}).get(str(entity_id), [])

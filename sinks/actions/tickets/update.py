@@ -1,169 +1,111 @@
-"""Update of a ticket from mapped fields: absent = untouched, null = cleared, parts that no longer fit are cleared.
+"""updateTicketByExternalId, changeTicketStatusByExternalId, and what createTicket makes of a ticket that is there.
 
-Everything is decided before the first write, so a refusal leaves nothing behind.
+Absent = untouched, null = cleared; what no longer fits on another board or at another client is cleared.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-import orjson
-
-from infra.entities.documents import json_value
-from infra.merge_patch import merge_patch
-from infra.queries import load_queries
-from schemas.actions import ActionContext, ActionError, ActionResult
-from schemas.records import ErrorCode
+from schemas.actions import ActionContext, ActionError, ActionResult, Command
+from sinks.actions.choice import invalid
+from sinks.actions.entity_set import decide_each, updated
 from sinks.actions.tickets.choice import TicketChoice
-from sinks.actions.tickets.document import ticket_document
-from sinks.actions.tickets.fields import ATTRIBUTES_BYTES_MAX
-from sinks.actions.tickets.references import TicketReferences
+from sinks.actions.tickets.kind import TICKETS
+from sinks.actions.tickets.moves import Moves
+from sinks.actions.tickets.ticket_set import TicketSet
+from sinks.actions.values import merged_object, moment_of, overlaid, refuse_null
 
-QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 Row = dict[str, Any]
-_STATUS_FIELDS = frozenset({"status_id", "is_closed", "closed_at"})
-_ASSIGNMENT_FIELDS = frozenset({"assigned_to", "assigned_team_id"})
+_CLIENT_FIELDS = ("client_id", "client_external_id")
 
 
-def update_ticket(
-    context: ActionContext, ticket_id: UUID, values: Mapping[str, Any], references: TicketReferences
-) -> ActionResult:
-    """Update the mapped fields of a ticket. Raises ActionError before anything is written."""
-    context.find("ticket", values["external_id"])  # locks the mapping, then the ticket: the order of all writers
-    key = {"tenant_id": context.tenant_id, "id": ticket_id}
-    found = context.tx.rows(QUERIES["lock_ticket"], key)
-    if not found:
-        raise ActionError(ErrorCode.LOOKUP_MISS, f"ticket {ticket_id} does not exist any more", "external_id")
-    before = found[0]
-    choice = TicketChoice(context, values, references)
-    after = _after(context, values, before, choice)
+def update_tickets(commands: Sequence[Command]) -> list[ActionResult | ActionError]:
+    """Run updates of one tenant: a fixed number of statements for all of them."""
+    tickets = TicketSet(commands)
+
+    def decide(context: ActionContext, values: Mapping[str, Any]) -> ActionResult:
+        return update_ticket(context, values, tickets, tickets.require(context, values))
+
+    answers = decide_each(commands, decide)
+    tickets.write()
+    return answers
+
+
+def update_ticket(context: ActionContext, values: Mapping[str, Any], tickets: TicketSet, before: Row) -> ActionResult:
+    """Decide the update of a ticket that is `before`. Raises ActionError."""
+    choice = TicketChoice(context, values, tickets.references)
+    after = _after(values, before, choice, tickets.moves)
+    _close(context, before, after)
     asset = choice.asset(after["client_id"])
-    changes = _changes(before, after)
-    if changes:
-        parameters = key | after | {"attributes": orjson.dumps(after["attributes"]).decode()}
-        context.tx.execute(QUERIES["update_ticket"], parameters)
-    if asset is not None and _link_asset(context, ticket_id, asset.id):
-        changes["asset_id"] = {"previous": None, "new": str(asset.id)}
-    _emit(context, ticket_id, after, changes)
-    updated = sorted(changes.keys() - {"updated_at", "is_closed", "closed_at"})
-    return ActionResult(
-        entity_type="ticket",
-        entity_id=ticket_id,
-        external_id=values["external_id"],
-        changed=bool(changes),
-        message=f"ticket {before['number']} {'updated' if changes else 'has these values already'}",
-        metadata={"ticket_number": before["number"], "updated_fields": updated},
-    )
+    linked: Row = {}
+    if asset is not None and tickets.links.add(before["id"], asset.id):
+        linked["asset_id"] = {"previous": None, "new": str(asset.id)}
+    changes = tickets.change(context, after, linked)
+    return updated(TICKETS, after, values, before["number"], changes, ticket_number=before["number"])
 
 
-def _after(context: ActionContext, values: Mapping[str, Any], before: Row, choice: TicketChoice) -> Row:
-    after = dict(before)
-    for field in ("board_id", "status_id"):
-        if field in values and values[field] is None:
-            raise ActionError(ErrorCode.VALIDATION_ERROR, f"{field} must not be null", field)
-    after.update({field: values[field] for field in ("title", "description") if field in values})
+def _after(values: Mapping[str, Any], before: Row, choice: TicketChoice, moves: Moves) -> Row:
+    refuse_null(values, ("title", "board_id", "status_id"))
+    after = overlaid(before, values, ("title", "description"), {})
     if "due_date" in values:
-        due_date = values["due_date"]
-        after["due_date"] = None if due_date is None else datetime.fromisoformat(due_date)
+        after["due_date"] = moment_of(values["due_date"])
     if "attributes" in values:
-        after["attributes"] = _attributes(before["attributes"], values["attributes"])
+        after["attributes"] = merged_object(before["attributes"], values["attributes"], "attributes")
     for field in ("priority_id", "assigned_to", "assigned_team_id"):
         if field in values:
-            entity = choice.of(field)
-            after[field] = None if entity is None else entity.id
+            after[field] = choice.id_of(field)
     client, board = choice.client(), choice.of("board_id")
-    after["client_id"] = before["client_id"] if client is None else client.id
-    after["board_id"] = before["board_id"] if board is None else board.id
-    _place(context, values, after, choice)
-    _set_status(context, before, after, choice)
-    if _changes(before, after):
-        after["updated_at"] = context.now
+    if client is not None:
+        after["client_id"] = client.id
+    elif cleared := [field for field in _CLIENT_FIELDS if field in values]:
+        raise invalid(cleared[0], f"{cleared[0]} must not be null")
+    if board is not None:
+        after["board_id"] = board.id
+    _set_category(values, before, after, choice, moves)
+    _set_parts_of_client(values, before, after, choice, moves)
+    _set_status(before, after, choice, moves)
     return after
 
 
-def _attributes(before: dict[str, Any], patch: dict[str, Any] | None) -> dict[str, Any]:
-    if patch is None:
-        return {}
-    merged: dict[str, Any] = merge_patch(before, patch)
-    if len(orjson.dumps(merged)) > ATTRIBUTES_BYTES_MAX:
-        message = f"attributes would be larger than {ATTRIBUTES_BYTES_MAX} bytes after the merge"
-        raise ActionError(ErrorCode.VALIDATION_ERROR, message, "attributes")
-    return merged
-
-
-def _place(context: ActionContext, values: Mapping[str, Any], after: Row, choice: TicketChoice) -> None:
-    """Category, subcategory, location and contact: the mapped ones must fit, the others are kept while they fit."""
-    category_before = after["category_id"]
-    after.update(context.tx.rows(QUERIES["fitting_parts"], {"tenant_id": context.tenant_id} | after)[0])
-    owner = f"client {after['client_id']}"
+def _set_category(values: Mapping[str, Any], before: Row, after: Row, choice: TicketChoice, moves: Moves) -> None:
+    board_id = after["board_id"]
     if "category_id" in values:
-        category = choice.category(after["board_id"])
+        category = choice.category(board_id)
         after["category_id"] = None if category is None else category.id
-    if after["category_id"] != category_before:
+    elif board_id != before["board_id"] and not moves.keeps_category(board_id, before["category_id"]):
+        after["category_id"] = None
+    if after["category_id"] != before["category_id"]:
         after["subcategory_id"] = None
     if "subcategory_id" in values:
         subcategory = choice.subcategory(after["category_id"])
         after["subcategory_id"] = None if subcategory is None else subcategory.id
+
+
+def _set_parts_of_client(
+    values: Mapping[str, Any], before: Row, after: Row, choice: TicketChoice, moves: Moves
+) -> None:
+    client_id = after["client_id"]
+    if client_id != before["client_id"]:
+        after["location_id"] = None
+        if not moves.keeps_contact(client_id, before["contact_id"]):
+            after["contact_id"] = None
     for field in ("location_id", "contact_id"):
         if field in values:
-            part = choice.of_parent(field, after["client_id"], owner)
+            part = choice.of_client(field, client_id)
             after[field] = None if part is None else part.id
 
 
-def _set_status(context: ActionContext, before: Row, after: Row, choice: TicketChoice) -> None:
-    """The mapped status, else on a new board the one of the same name; closed is what the status is."""
-    status = choice.of_parent("status_id", after["board_id"], f"board {after['board_id']}")
+def _set_status(before: Row, after: Row, choice: TicketChoice, moves: Moves) -> None:
+    status = choice.status(after["board_id"])
     if status is not None:
         after["status_id"], after["is_closed"] = status.id, status.is_closed
     elif after["board_id"] != before["board_id"]:
-        after["status_id"] = _status_on_new_board(context, before, after["board_id"])
+        after["status_id"] = moves.status_on(after["board_id"], before)
+
+
+def _close(context: ActionContext, before: Row, after: Row) -> None:
+    """A ticket has a time of closing exactly when its status is closed: the first one until it is open again."""
     if not after["is_closed"]:
         after["closed_at"] = None
     elif not before["is_closed"]:
         after["closed_at"] = context.now
-
-
-def _status_on_new_board(context: ActionContext, before: Row, board_id: UUID) -> UUID:
-    parameters = {"tenant_id": context.tenant_id, "board_id": board_id, "current_status_id": before["status_id"]}
-    statuses = [
-        status
-        for status in context.tx.rows(QUERIES["statuses_of_board"], parameters)
-        if status["is_closed"] == before["is_closed"]
-    ]
-    same_name = [status["id"] for status in statuses if status["has_name"]]
-    preferred = same_name or [status["id"] for status in statuses if status["is_default"] or before["is_closed"]]
-    if not preferred:
-        message = f"board_id: board {board_id} has no {'closed' if before['is_closed'] else 'default'} status"
-        raise ActionError(ErrorCode.VALIDATION_ERROR, message, "board_id")
-    chosen: UUID = preferred[0]
-    return chosen
-
-
-def _changes(before: Row, after: Row) -> dict[str, Any]:
-    return {
-        field: {"previous": json_value(before[field]), "new": json_value(after[field])}
-        for field in before
-        if before[field] != after[field]
-    }
-
-
-def _link_asset(context: ActionContext, ticket_id: UUID, asset_id: UUID) -> bool:
-    rows = orjson.dumps([{"ticket_id": ticket_id, "asset_id": asset_id}]).decode()
-    return context.tx.execute(QUERIES["insert_assets"], {"tenant_id": context.tenant_id, "rows": rows}) == 1
-
-
-def _emit(context: ActionContext, ticket_id: UUID, after: Row, changes: Mapping[str, Any]) -> None:
-    """One event per kind of change; `updated` has what no other event tells."""
-    document = ticket_document(after)
-    plain = {name for name in changes if name not in _STATUS_FIELDS | _ASSIGNMENT_FIELDS | {"updated_at"}}
-    told = [("ticket.updated", plain), ("ticket.assigned", changes.keys() & _ASSIGNMENT_FIELDS)]
-    if "status_id" in changes:
-        told.append(("ticket.status_changed", changes.keys() & _STATUS_FIELDS))
-        if after["is_closed"] and "is_closed" in changes:
-            told.append(("ticket.closed", {"closed_at"}))
-    for event_type, names in told:
-        if names:
-            of_event = {name: changes[name] for name in sorted(names)}
-            context.emit(event_type, "ticket", ticket_id, data=document, changes=of_event)
