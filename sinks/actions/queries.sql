@@ -58,3 +58,9 @@ FROM json_to_recordset(%(rows)s::json) AS m (
 )
 ORDER BY m.webhook_id, m.external_id
 ON CONFLICT DO NOTHING
+
+-- name: find_mappings_of_entities
+SELECT webhook_id, entity_id, external_id
+FROM external_entity_mappings
+WHERE tenant_id = %(tenant_id)s AND entity_type = %(entity_type)s AND entity_id = ANY(%(entity_ids)s)
+    AND webhook_id = ANY(%(webhook_ids)s)

@@ -1,11 +1,12 @@
 """Mapped values laid over a row: absent = untouched, null = cleared or the default, objects merge. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from infra.merge_patch import merge_patch
-from schemas.actions import ActionDefinition
+from schemas.actions import TargetField
 from schemas.encoding import record_bytes
 from sinks.actions.choice import invalid
 
@@ -41,11 +42,11 @@ def merged_object(before: Row, patch: Row | None, field: str) -> Row:
     return merged
 
 
-def require_on_create(definition: ActionDefinition, values: Mapping[str, Any]) -> None:
-    """Raises ActionError for the first field that a new entity needs and that has no value."""
-    for field in definition.target_fields:
+def require_on_create(fields: Iterable[TargetField], entity_type: str, values: Mapping[str, Any]) -> None:
+    """Raises ActionError for the first of `fields` that a new entity needs and that has no value."""
+    for field in fields:
         if field.required_on_create and values.get(field.name) is None:
-            raise invalid(field.name, f"{field.name} is required for a new {definition.entity_type.replace('_', ' ')}")
+            raise invalid(field.name, f"{field.name} is required for a new {entity_type.replace('_', ' ')}")
 
 
 def refuse_null(values: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -53,3 +54,10 @@ def refuse_null(values: Mapping[str, Any], names: Iterable[str]) -> None:
     for name in names:
         if name in values and values[name] is None:
             raise invalid(name, f"{name} must not be null")
+
+
+def require_form(values: Mapping[str, Any], name: str, form: re.Pattern[str], words: str) -> None:
+    """Raises ActionError when the field has a value that is not of `form`; `words` say what it must be."""
+    value = values.get(name)
+    if value is not None and form.fullmatch(value) is None:
+        raise invalid(name, f"{name} must be {words}")
