@@ -4,8 +4,8 @@
 
 VENV = .venv
 BIN = $(VENV)/bin
-# Each test process has servers of its own; a file's tests stay together, and the quick ones of tests/unit come last.
-TEST_PROCESSES = 2
+# Tests wait more than they work, so one more than the two processors that are reckoned with. Each has servers of its own; a file's tests stay together, and the quick ones of tests/unit come last.
+TEST_PROCESSES = 3
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 

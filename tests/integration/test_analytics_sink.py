@@ -286,7 +286,7 @@ def test_a_table_that_is_missing_is_waited_for_and_then_filled_without_duplicate
 
 
 #: Each costs a session timeout, so the many are for the soak runs.
-KILLS, KILLS_SOAK = 4, 10
+KILLS, KILLS_SOAK = 2, 10
 INSERTED = "analytics.batch.inserted"
 KILL_RECORDS = 40_000
 

@@ -31,7 +31,8 @@ from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(600)
 
-_KILLS = 10
+#: In a normal run; a soak run has ten.
+_KILLS, _KILLS_SOAK = 5, 10
 _WEBHOOKS = 12
 
 
@@ -239,8 +240,9 @@ def test_without_the_right_to_relay_it_says_so(tables: Tables) -> None:
         eventually(lambda: "hookline_relay" in str(relay.health().reasons), timeout_seconds=30, what=f"not {reasons}")
 
 
-def test_ten_kills_under_change_load_lose_no_committed_change_and_publish_no_other(
-    tables: Tables, tmp_path: Path
+@pytest.mark.parametrize("kills", [_KILLS, pytest.param(_KILLS_SOAK, marks=pytest.mark.soak)])
+def test_kills_under_change_load_lose_no_committed_change_and_publish_no_other(
+    tables: Tables, tmp_path: Path, kills: int
 ) -> None:
     seed = int(os.environ.get("HOOKLINE_TEST_SEED", random.SystemRandom().randrange(1_000_000)))
     print(f"seed {seed}")  # noqa: T201  # shown when it fails
@@ -252,7 +254,7 @@ def test_ten_kills_under_change_load_lose_no_committed_change_and_publish_no_oth
         load.start()
         try:
             management.await_state("leader")
-            for _ in range(_KILLS):
+            for _ in range(kills):
                 time.sleep(randomness.uniform(0.05, 4.0))  # a random point, while it starts too
                 management.kill()
                 management.start()
