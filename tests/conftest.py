@@ -24,4 +24,7 @@ def _loggers_follow_the_newest_configuration() -> Iterator[None]:
             configure(**{**options, "cache_logger_on_first_use": False})  # type: ignore[arg-type]
 
         patch.setattr(structlog, "configure", without_cache)
+        # Until a part configures its logs: structlog's own picture of an exception takes ten seconds to draw.
+        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[structlog.processors.add_log_level, plain])
         yield
