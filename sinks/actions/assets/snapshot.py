@@ -157,6 +157,7 @@ class DeviceSnapshot(_Part):
 
 
 _PARTS: Mapping[str, type[_Part]] = {"disks": Disk, "antivirus": Antivirus, "patches": Patches, "software": Software}
+_MEMBERS = {model: frozenset(model.model_fields) for model in (DeviceSnapshot, *_PARTS.values())}
 _IDENTIFYING = ("device_id", "hostname", "display_name")
 _CAUSES = {"missing": "is missing", "model_type": "must be an object"}
 
@@ -207,5 +208,9 @@ def _with_strays_in_extension(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _split(raw: Mapping[str, Any], model: type[_Part]) -> tuple[dict[str, Any], dict[str, Any]]:
-    known = {name: value for name, value in raw.items() if name in model.model_fields}
-    return known, {name: value for name, value in raw.items() if name not in model.model_fields}
+    """The members that the model knows, and the others; quick where there are none, as in most of 2,000 programs."""
+    names = _MEMBERS[model]
+    if raw.keys() <= names:
+        return dict(raw), {}
+    known = {name: value for name, value in raw.items() if name in names}
+    return known, {name: value for name, value in raw.items() if name not in names}
