@@ -5,12 +5,16 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.support.actions import action_base
 from tests.support.clickhouse import clickhouse_engine
 from tests.support.docker import docker_engine
 from tests.support.management import management_base, whole_log
 from tests.support.stack import database_dsn, kafka, postgres, stack_folder
 
-FIXTURES = (clickhouse_engine, database_dsn, docker_engine, kafka, management_base, postgres, stack_folder, whole_log)
+FIXTURES = (
+    *(action_base, clickhouse_engine, database_dsn, docker_engine, kafka, management_base, postgres, stack_folder),
+    whole_log,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

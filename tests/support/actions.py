@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -15,8 +15,10 @@ from uuid import UUID, uuid4
 
 import orjson
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
+from hookline.embedded.postgres import PostgresServer
 from hookline.seed import SeededTenant, register_webhook, seed_demo
 from infra.actions.registry import ENTRY_POINT_GROUP, ActionRegistry, load_actions
 from infra.clock import now_us
@@ -29,6 +31,7 @@ from sinks.actions.command import parse_command
 from sinks.actions.execution import Outcome, execute_batch
 from sinks.actions.role import ActionsRole
 from tests.support.events import check_events
+from tests.support.stack import new_database
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACE_HEADERS = [("traceparent", f"00-{TRACE_ID}-b7ad6b7169203331-01".encode())]
@@ -132,6 +135,13 @@ class ActionBase:
         """How many rows a table has."""
         counted: int = self.rows(f"SELECT count(*) AS count FROM {table}")[0]["count"]  # noqa: S608  # a test's constant
         return counted
+
+
+@pytest.fixture(scope="module")
+def action_base(postgres: PostgresServer) -> Iterator[ActionBase]:
+    """One base for the tests of a file, which use external ids and names of their own; its outbox may hold others'."""
+    with new_database(postgres.dsn) as dsn:
+        yield ActionBase.prepare(dsn)
 
 
 def ticket_of(base: ActionBase, outcome: Outcome) -> dict[str, Any]:
