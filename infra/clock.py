@@ -20,4 +20,5 @@ def rfc3339(at_us: int) -> str:
 
 def rfc3339_of(moment: datetime) -> str:
     """The same of a time with a zone, such as Postgres gives."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03d}Z"
+    moment = moment.astimezone(UTC)
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03d}Z"

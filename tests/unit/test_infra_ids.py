@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.clock import MICROSECONDS, now_us, rfc3339
+from infra.clock import MICROSECONDS, now_us, rfc3339, rfc3339_of
 from infra.ids import RandomDigits, command_id, uuid7_text
 from schemas.keys import KEY_BYTES, entity_key, request_key
 
@@ -57,6 +58,10 @@ def test_command_ids_are_equal_only_for_equal_parts(first: list[str], second: li
 )
 def test_times_are_shown_in_utc_with_milliseconds(at_us: int, text: str) -> None:
     assert rfc3339(at_us) == text
+
+
+def test_the_first_year_has_four_digits_too() -> None:
+    assert rfc3339_of(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01T00:00:00.000Z"
 
 
 def test_now_counts_microseconds_of_this_century() -> None:
