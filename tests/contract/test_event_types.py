@@ -19,7 +19,7 @@ from schemas.records import DeliveryRecord
 from tests.contract.test_schemas_examples import EXAMPLES, load
 
 ROOT = Path(__file__).parents[2]
-ACTIONS = sorted((ROOT / "sinks" / "actions").rglob("*.py"))
+TELLERS = sorted(path for part in ("sinks/actions", "infra/entities") for path in (ROOT / part).rglob("*.py"))
 DELIVERY_RECORDED = "delivery.recorded"
 ALL = [version for versions in core_event_types().values() for version in versions]
 BY_VERSION = pytest.mark.parametrize("version", ALL, ids=lambda version: f"{version.name}.v{version.version}")
@@ -46,7 +46,7 @@ def _prefixes(tree: ast.AST) -> Iterator[object]:
 
 
 def test_every_event_that_actions_name_has_a_schema_and_every_schema_is_of_one_they_can_make() -> None:
-    found = [emitted(path) for path in ACTIONS]
+    found = [emitted(path) for path in TELLERS]
     named = {name for names, _ in found for name in names}
     possible = named | {name for _, names in found for name in names}
     assert named
