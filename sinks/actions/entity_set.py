@@ -116,12 +116,6 @@ class EntitySet:
         """Every entity that is locked or added, by id, as it is by now."""
         return self._rows
 
-    def lock(self, entity_id: UUID) -> Row | None:
-        """An entity found otherwise than by its mapping; None when it is not there any more."""
-        if entity_id not in self._rows:
-            self._rows |= self._lock_rows({entity_id})
-        return self._rows.get(entity_id)
-
     def require_namespace(self, context: ActionContext) -> None:
         """Raises ActionError LOOKUP_MISS when the webhook whose external ids are meant is not there."""
         self._namespaces.require(context)
