@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from infra.entities.documents import document
 from schemas.actions import ActionContext, ActionError, ActionResult, Command
@@ -30,7 +29,7 @@ def add_comments(commands: Sequence[Command]) -> list[ActionResult | ActionError
         ticket = tickets.require(context, values)
         choice = TicketChoice(context, values, tickets.references)
         comment = _comment(context, values, ticket, choice)
-        comment["created_at"] = last[ticket["id"]] = _after(last.get(ticket["id"]), context.now)
+        comment["created_at"] = last[ticket["id"]] = _time_of_comment(last.get(ticket["id"]), context.now)
         comments.append(comment)
         return _added(context, values, ticket, comment)
 
@@ -41,8 +40,8 @@ def add_comments(commands: Sequence[Command]) -> list[ActionResult | ActionError
     return answers
 
 
-def _after(last: datetime | None, now: datetime) -> datetime:
-    """The time of a comment: a batch has one time, and comments of a ticket are to be read in their order."""
+def _time_of_comment(last: datetime | None, now: datetime) -> datetime:
+    """`now`, or just after the ticket's last comment: a batch has one time, but comments are read in their order."""
     return now if last is None or last < now else last + _TICK
 
 
@@ -53,16 +52,13 @@ def _comment(context: ActionContext, values: Mapping[str, Any], ticket: Row, cho
     is_internal = values.get("is_internal")
     if contact is not None and is_internal:
         raise invalid("is_internal", "is_internal: what a contact writes cannot be internal")
-    author_type = "user" if user is not None else "contact" if contact is not None else "webhook"
-    user_id: UUID | None = None if user is None else user.id
-    contact_id: UUID | None = None if contact is None else contact.id
     return {
         "id": context.new_id(),
         "ticket_id": ticket["id"],
         "content": values["content"],
-        "author_type": author_type,
-        "user_id": user_id,
-        "contact_id": contact_id,
+        "author_type": "user" if user is not None else "contact" if contact is not None else "webhook",
+        "user_id": None if user is None else user.id,
+        "contact_id": None if contact is None else contact.id,
         "webhook_id": context.webhook_id,
         "delivery_id": context.delivery_id,
         "is_internal": contact is None if is_internal is None else is_internal,
