@@ -1,62 +1,18 @@
-"""Time that senders book: how long, on what, for which day, on which sheet."""
+"""Time that senders book: how long, on what, for which day."""
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from sinks.actions.execution import Outcome
-from tests.support.actions import (
-    ActionBase,
-    add,
-    add_tenant,
-    refusal_of,
-    request_of,
-    row_of,
-    take_events,
-    ticket_of,
-)
-
-ACTION = "createTimeEntry"
-UPDATE = {"options": {"on_existing": "update"}}
+from tests.support.actions import ActionBase, add, add_tenant, refusal_of, request_of, take_events, ticket_of
+from tests.support.time_entries import UPDATE, add_period, book, entry_of, prepare, request
 
 
 @pytest.fixture
 def base(database_dsn: str) -> ActionBase:
-    base = ActionBase.prepare(database_dsn)
-    base.write("DELETE FROM time_periods")  # the demo's is of the present month, which tests do not know
-    return base
-
-
-def request(base: ActionBase, fields: Mapping[str, Any], **members: Any) -> dict[str, Any]:
-    plain = {
-        "user_id": "technician",
-        "work_item_type": "ad_hoc",
-        "service_id": "Remote support",
-        "start_time": "2026-03-02T13:00:00Z",
-        "duration_minutes": 90,
-    }
-    return request_of(base, ACTION, plain | dict(fields), **members)
-
-
-def book(base: ActionBase, fields: Mapping[str, Any] | None = None, **members: Any) -> Outcome:
-    (outcome,) = base.run(request(base, fields or {}, **members))
-    return outcome
-
-
-def entry_of(base: ActionBase, outcome: Outcome) -> dict[str, Any]:
-    return row_of(base, "time_entries", outcome)
-
-
-def add_period(base: ActionBase, start: str = "2026-03-01", end: str = "2026-03-31") -> UUID:
-    return add(base, "time_periods", start_date=start, end_date=end)
-
-
-def add_sheet(base: ActionBase, period: UUID, status: str = "draft", user: str = "technician") -> UUID:
-    return add(base, "time_sheets", user_id=base.tenant.ids[user], period_id=period, status=status)
+    return prepare(database_dsn)
 
 
 def new_ticket(base: ActionBase, external_id: str = "T-1") -> dict[str, Any]:
@@ -237,57 +193,6 @@ def test_a_value_that_does_not_fit_names_its_field(base: ActionBase) -> None:
     assert base.count("time_entries") == base.count("time_sheets") == 0
 
 
-def test_an_entry_joins_the_draft_of_its_period_and_makes_it_where_there_is_none(base: ActionBase) -> None:
-    march, april = add_period(base), add_period(base, "2026-04-01", "2026-04-30")
-    draft = add_sheet(base, march)
-    joined, made, again, of_another = base.run(
-        request(base, {}),
-        request(base, {"start_time": "2026-03-31T22:00:00Z"}),  # April in Berlin
-        request(base, {"start_time": "2026-04-30T21:59:00Z"}),
-        request(base, {"user_id": "admin"}),
-    )
-    assert entry_of(base, joined)["time_sheet_id"] == draft
-    sheets = {row["id"]: row for row in base.rows("SELECT * FROM time_sheets")}
-    sheet = sheets[entry_of(base, made)["time_sheet_id"]]
-    assert (sheet["user_id"], sheet["period_id"], sheet["status"]) == (base.tenant.ids["technician"], april, "draft")
-    assert entry_of(base, again)["time_sheet_id"] == sheet["id"]
-    other = sheets[entry_of(base, of_another)["time_sheet_id"]]
-    assert (other["user_id"], other["period_id"]) == (base.tenant.ids["admin"], march)
-    assert len(sheets) == 3
-
-
-@pytest.mark.parametrize("status", ["submitted", "approved"])
-def test_a_sheet_that_was_handed_in_takes_no_entry_and_lets_none_go(base: ActionBase, status: str) -> None:
-    march, april = add_period(base), add_period(base, "2026-04-01", "2026-04-30")
-    first = entry_of(base, book(base, {"external_id": "E-1"}))
-    closed = first["time_sheet_id"]
-    base.write("UPDATE time_sheets SET status = %s WHERE period_id = %s", [status, march])
-    other = entry_of(base, book(base, {"external_id": "E-2", "start_time": "2026-04-02T10:00:00Z"}))
-    assert other["time_sheet_id"] not in (None, closed)
-    take_events(base)
-    refused = {
-        "start_time": [
-            book(base),
-            book(base, {"external_id": "E-2", "start_time": "2026-03-09T10:00:00Z"}, **UPDATE),
-        ],
-        "external_id": [
-            book(base, {"external_id": "E-1", "notes": "More"}, **UPDATE),
-            book(base, {"external_id": "E-1", "start_time": "2026-04-02T10:00:00Z"}, **UPDATE),
-        ],
-    }
-    for path, outcomes in refused.items():
-        for outcome in outcomes:
-            assert refusal_of(outcome) == ("CONFLICT", f"field_mapping.{path}")
-            assert f"time sheet {closed} is {status}" in outcome.body["message"]
-    unchanged = book(base, {"external_id": "E-1"}, **UPDATE)
-    assert (unchanged.status, unchanged.body["changed"]) == ("dispatched", False)
-    assert take_events(base) == []
-    assert {row["id"]: row for row in base.rows("SELECT * FROM time_entries")} == {
-        entry["id"]: entry for entry in (first, other)
-    }
-    assert {row["period_id"] for row in base.rows("SELECT period_id FROM time_sheets")} == {march, april}
-
-
 def test_the_same_id_again_is_a_conflict_or_left_or_updated_as_the_option_says(base: ActionBase) -> None:
     add_period(base)
     april = add_period(base, "2026-04-01", "2026-04-30")
@@ -330,41 +235,6 @@ def test_the_same_id_again_is_a_conflict_or_left_or_updated_as_the_option_says(b
     category = {"external_id": "E-1", "work_item_type": "non_billable_category", "work_item_id": "Training"}
     free = entry_of(base, book(base, category, **UPDATE))
     assert (free["ticket_id"], free["is_billable"], free["billable_minutes"]) == (None, False, 0)
-
-
-def test_another_zone_of_the_user_moves_no_entry_that_is_booked(base: ActionBase) -> None:
-    add_period(base)
-    fields = {"external_id": "E-1", "start_time": "2026-03-02T23:30:00Z"}
-    assert entry_of(base, book(base, fields))["work_date"] == date(2026, 3, 3)
-    base.write("UPDATE users SET time_zone = 'UTC'")
-    assert not book(base, fields, **UPDATE).body["changed"]
-    moved = entry_of(base, book(base, fields | {"start_time": "2026-03-02T23:31:00Z"}, **UPDATE))
-    assert moved["work_date"] == date(2026, 3, 2)
-
-
-def test_sinks_that_book_time_of_one_user_at_once_make_one_sheet(base: ActionBase) -> None:
-    add_period(base)
-    batches = [[request(base, {"external_id": f"{batch}-{number}"}) for number in range(5)] for batch in range(6)]
-    with ThreadPoolExecutor(6) as threads:
-        outcomes = [outcome for done in threads.map(lambda batch: base.run(*batch), batches) for outcome in done]
-    assert {outcome.status for outcome in outcomes} == {"dispatched"}, outcomes
-    (sheet,) = base.rows("SELECT id FROM time_sheets")
-    counted = base.rows("SELECT time_sheet_id, count(*) AS entries FROM time_entries GROUP BY time_sheet_id")
-    assert counted == [{"time_sheet_id": sheet["id"], "entries": 30}]
-
-
-def test_a_refused_entry_makes_no_sheet_and_stops_no_neighbour(base: ActionBase) -> None:
-    add_period(base)
-    refused, made = base.run(
-        request(base, {"service_id": "None", "external_id": "E-1"}),
-        request(base, {"user_id": "admin", "external_id": "E-2"}),
-    )
-    assert refusal_of(refused) == ("VALIDATION_ERROR", "field_mapping.service_id")
-    (sheet,) = base.rows("SELECT user_id FROM time_sheets")
-    assert sheet["user_id"] == entry_of(base, made)["user_id"] == base.tenant.ids["admin"]
-    nowhere = book(base, {"external_id": "E-3"}, options={"external_ids_of": str(uuid4())})
-    assert refusal_of(nowhere) == ("LOOKUP_MISS", "field_mapping.external_id")
-    assert base.count("time_sheets") == base.count("time_entries") == base.count("external_entity_mappings") == 1
 
 
 def test_another_webhook_books_on_what_the_first_named(base: ActionBase) -> None:

@@ -3,7 +3,7 @@ SELECT id, client_id, number, status, total_minor, currency, paid_at, payment_re
 FROM invoices
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE
 
 -- name: update_invoices
 UPDATE invoices AS i

@@ -17,7 +17,7 @@ SELECT id, project_id, phase_id, status_id, status_scope_id, is_closed, task_nam
 FROM project_tasks
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE
 
 -- name: insert_tasks
 INSERT INTO project_tasks

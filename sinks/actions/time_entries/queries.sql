@@ -58,7 +58,7 @@ SELECT id, user_id, work_item_type, ticket_id, project_task_id, non_billable_cat
 FROM time_entries
 WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE
 
 -- name: insert_entries
 INSERT INTO time_entries

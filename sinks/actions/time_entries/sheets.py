@@ -15,7 +15,7 @@ from sinks.actions.choice import invalid
 from sinks.actions.errors import CommandRaceError
 from sinks.actions.references import References
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _DRAFT = "draft"
 
 Sheet = Mapping[str, Any]
@@ -27,7 +27,7 @@ class WorkDates:
     def __init__(self, context: ActionContext, references: References) -> None:
         named = references.entities.get(RefEntityType.USER, {}).values()
         parameters = {"tenant_id": context.tenant_id, "ids": list({user.id for users in named for user in users})}
-        rows = context.tx.rows(_QUERIES["read_time_zones"], parameters)
+        rows = context.tx.rows(QUERIES["read_time_zones"], parameters)
         self._zones: Mapping[UUID, str] = {row["id"]: row["time_zone"] for row in rows}
 
     def of(self, user_id: UUID, start: datetime) -> date:
@@ -90,11 +90,11 @@ class TimeSheets:
 
     def _execute(self, rows: Iterable[Sheet]) -> int:
         parameters = {"tenant_id": self._context.tenant_id, "now": self._context.now}
-        return self._context.tx.execute(_QUERIES["insert_sheets"], parameters | {"rows": record_bytes(rows).decode()})
+        return self._context.tx.execute(QUERIES["insert_sheets"], parameters | {"rows": record_bytes(rows).decode()})
 
     def _read_periods(self, days: Collection[date]) -> Mapping[date, UUID]:
         parameters = {"tenant_id": self._context.tenant_id, "days": list(days)}
-        return {row["day"]: row["id"] for row in self._context.tx.rows(_QUERIES["periods_of_days"], parameters)}
+        return {row["day"]: row["id"] for row in self._context.tx.rows(QUERIES["periods_of_days"], parameters)}
 
     def _share(self, pairs: Iterable[tuple[UUID, UUID]], present: Collection[UUID]) -> list[dict[str, Any]]:
         wanted = [{"user_id": user_id, "period_id": period_id} for user_id, period_id in pairs]
@@ -105,4 +105,4 @@ class TimeSheets:
             "wanted": record_bytes(wanted).decode(),
             "ids": list(present),
         }
-        return self._context.tx.rows(_QUERIES["share_sheets"], parameters)
+        return self._context.tx.rows(QUERIES["share_sheets"], parameters)
