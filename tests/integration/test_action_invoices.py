@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from sinks.actions.execution import Outcome
+from sinks.actions.invoices import MARK_INVOICE_PAID, UPDATE_INVOICE_STATUS
 from tests.support.actions import ActionBase, add, add_mapping, add_tenant, refusal_of, request_of, row_of, take_events
+from tests.support.statements import statements_of
 
 PAID, STATUS = "markInvoicePaidByExternalId", "updateInvoiceStatusByExternalId"
 RECEIVED_US = 1_772_366_400_000_000
@@ -167,3 +169,19 @@ def test_a_batch_settles_each_invoice_alone_and_one_id_in_its_order(base: Action
     statuses = {row["id"]: row["status"] for row in base.rows("SELECT id, status FROM invoices")}
     left = {external_id: statuses[invoice_id] for external_id, invoice_id in ids.items()}
     assert left == dict.fromkeys(ids, "paid") | {"I-1": "cancelled", "I-4": "draft"}
+
+
+def test_a_set_of_any_size_takes_the_same_few_statements(base: ActionBase) -> None:
+    for number in range(2, 10):
+        columns = {"client_id": base.tenant.ids["client"], "number": f"I-{number}", "currency": "EUR"}
+        add_mapping(base, "invoice", f"I-{number}", add(base, "invoices", **columns))
+    for action, definition, fields in (
+        (STATUS, UPDATE_INVOICE_STATUS, {"status": "overdue"}),
+        (PAID, MARK_INVOICE_PAID, {}),
+    ):
+        sets = [
+            [request(base, action, fields | {"external_id": f"I-{number}"}) for number in numbers]
+            for numbers in ((1, 2), range(3, 10))
+        ]
+        few, many = (statements_of(base, definition, requests) for requests in sets)
+        assert len(few) == len(many) <= 3

@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from sinks.actions.execution import Outcome
+from sinks.actions.projects import CREATE_PROJECT_TASK, UPDATE_PROJECT_TASK_STATUS
 from tests.support.actions import ActionBase, add, add_mapping, add_tenant, refusal_of, request_of, row_of, take_events
+from tests.support.statements import statements_of
 
 CREATE, STATUS = "createProjectTask", "updateProjectTaskStatusByExternalId"
 
@@ -93,6 +95,8 @@ def test_every_field_is_stored(base: ActionBase) -> None:
     assert {name: task[name] for name in expected} == expected
     (mapping,) = base.rows("SELECT * FROM external_entity_mappings WHERE entity_type = 'project_task'")
     assert (mapping["external_id"], mapping["entity_id"]) == ("T-1", task["id"])
+    for hours in ("1" + "0" * 300, 0):
+        assert task_of(base, create(base, {"estimated_hours": hours}))["estimated_hours"] == float(hours)
 
 
 def test_a_closed_status_completes_a_new_task(base: ActionBase) -> None:
@@ -301,3 +305,25 @@ def test_a_batch_makes_every_task_but_the_bad_one_and_keeps_the_order_of_one_id(
     assert base.count("project_tasks") == base.count("external_entity_mappings") == 19
     assert task_of(base, outcomes[3])["status_id"] == base.tenant.ids["doing"]
     assert len(take_events(base)) == 19 + 3
+
+
+def test_a_set_of_any_size_takes_the_same_few_statements(base: ActionBase) -> None:
+    update = {"options": {"on_existing": "update"}}
+    done = {"status_id": "Done"}
+    for definition, fields, members in (
+        (CREATE_PROJECT_TASK, {"project_id": "Server rollout", "task_name": "Order", "priority_id": "High"}, {}),
+        (CREATE_PROJECT_TASK, {"project_id": "Server rollout", "task_name": "Order two"}, update),
+        (UPDATE_PROJECT_TASK_STATUS, done, {}),
+    ):
+        few, many = (
+            statements_of(
+                base,
+                definition,
+                [
+                    request_of(base, definition.name, fields | {"external_id": f"T-{number}"}, **members)
+                    for number in numbers
+                ],
+            )
+            for numbers in (range(2), range(2, 9))
+        )
+        assert len(few) == len(many) <= 10

@@ -13,6 +13,7 @@ from sinks.actions.time_entries import CREATE_TIME_ENTRY
 from sinks.actions.time_entries.sheets import QUERIES
 from tests.support.actions import ActionBase, refusal_of, take_events
 from tests.support.interruptions import interrupted
+from tests.support.statements import statements_of
 from tests.support.time_entries import UPDATE, add_period, add_sheet, book, entry_of, prepare, request
 
 
@@ -132,3 +133,18 @@ def test_a_refused_entry_makes_no_sheet_and_stops_no_neighbour(base: ActionBase)
     nowhere = book(base, {"external_id": "E-3"}, options={"external_ids_of": str(uuid4())})
     assert refusal_of(nowhere) == ("LOOKUP_MISS", "field_mapping.external_id")
     assert base.count("time_sheets") == base.count("time_entries") == base.count("external_entity_mappings") == 1
+
+
+def test_a_set_of_any_size_takes_the_same_few_statements(base: ActionBase) -> None:
+    add_period(base)
+    sets = [
+        [request(base, {"external_id": f"E-{number}", "user_id": user} | fields, **members) for number in numbers]
+        for user, fields, members in (
+            ("technician", {}, {}),
+            ("admin", {"start_time": "2026-03-09T10:00:00Z"}, UPDATE),
+        )
+        for numbers in (range(2), range(2, 9))
+    ]
+    counts = [len(statements_of(base, CREATE_TIME_ENTRY, requests)) for requests in sets]
+    assert counts[0] - counts[1] == counts[2] - counts[3] == 1  # the first of each pair makes the sheet
+    assert max(counts) <= 12
