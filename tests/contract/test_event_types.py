@@ -16,6 +16,7 @@ from infra.event_schemas.checks import DIALECT, find_problems
 from infra.event_schemas.compatibility import find_differences
 from schemas.event_types import NAME_PATTERN, CoreEventType, core_event_types, is_reserved
 from schemas.records import DeliveryRecord
+from sinks.actions.tags.fields import TAGGED_TYPES
 from tests.contract.test_schemas_examples import EXAMPLES, load
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,9 @@ def test_a_schema_is_fit_for_use_and_says_whose_it_is(version: CoreEventType) ->
     assert is_reserved(version.name)
     if version.name != DELIVERY_RECORDED:
         assert schema["properties"]["type"] == {"const": version.name}
-        assert schema["properties"]["entity_type"] == {"const": version.name.partition(".")[0]}
+        entity_type = version.name.partition(".")[0]
+        whose = {"enum": [*TAGGED_TYPES]} if entity_type == "entity" else {"const": entity_type}
+        assert schema["properties"]["entity_type"] == whose
 
 
 def test_versions_have_no_gaps_and_a_later_one_accepts_what_an_earlier_one_did() -> None:

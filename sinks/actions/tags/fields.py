@@ -7,13 +7,14 @@ from schemas.actions import FieldType, RefEntityType, TargetField
 from sinks.actions.fields import ref_field, text_field
 from sinks.actions.references import FieldTypes
 
+TAGGED_TYPES = ("client", "contact", "ticket", "asset", "project", "project_task")
 FIELDS = (
     TargetField(
         name="entity_type",
         type=FieldType.ENUM,
         description="What kind of entity is tagged",
         required=True,
-        enum_values=("client", "contact", "ticket", "asset", "project", "project_task"),
+        enum_values=TAGGED_TYPES,
     ),
     text_field("external_id", "The sender's id of that entity", required=True),
     text_field("tag_text", "What the tag says; any case of its letters is the same tag", required=True, max_length=50),
