@@ -1,6 +1,7 @@
 """Invoices that senders settle: paid once, unpaid again, cancelled for good."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -80,6 +81,23 @@ def test_without_a_time_an_invoice_was_paid_when_its_delivery_came(base: ActionB
     for action, fields in cases:
         assert payment(base, settle(base, STATUS, status="overdue")) == ("overdue", None, None)
         assert payment(base, settle(base, action, **fields)) == ("paid", RECEIVED, None)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_the_first_and_the_last_time_there_are_stored_and_told(base: ActionBase, text: str) -> None:
+    paid = ("paid", datetime.fromisoformat(text), None)
+    assert payment(base, settle(base, PAID, paid_at=text)) == paid
+    assert {event["data"]["paid_at"][:10] for event in take_events(base)} == {text[:10]}
+    assert payment(base, settle(base, PAID)) == paid
+
+
+def test_of_payments_that_come_at_once_one_is_the_first(base: ActionBase) -> None:
+    requests = [request(base, PAID, {"payment_reference": f"R-{number}"}) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = [outcome for batch in threads.map(base.run, requests) for outcome in batch]
+    (first,) = (number for number, outcome in enumerate(outcomes) if outcome.body["changed"])
+    assert payment(base, outcomes[0]) == ("paid", RECEIVED, f"R-{first}")
+    assert len(take_events(base)) == 2
 
 
 def test_an_invoice_that_is_no_longer_paid_has_no_payment(base: ActionBase) -> None:

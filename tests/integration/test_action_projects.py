@@ -1,6 +1,7 @@
 """Tasks of projects: where they begin, what must be of one project, when they are complete."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -327,3 +328,13 @@ def test_a_set_of_any_size_takes_the_same_few_statements(base: ActionBase) -> No
             for numbers in (range(2), range(2, 9))
         )
         assert len(few) == len(many) <= 10
+
+
+def test_tasks_that_come_at_once_under_one_id_are_one_task(base: ActionBase) -> None:
+    update = {"options": {"on_existing": "update"}}
+    requests = [request(base, {"external_id": "T-1", "task_name": f"Order {number}"}, **update) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = [outcome for batch in threads.map(base.run, requests) for outcome in batch]
+    assert [outcome.status for outcome in outcomes] == ["dispatched"] * 8
+    assert sum(outcome.body["created"] for outcome in outcomes) == base.count("project_tasks") == 1
+    assert len({outcome.body["entity_id"] for outcome in outcomes}) == 1

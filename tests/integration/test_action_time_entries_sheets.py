@@ -101,6 +101,16 @@ def test_sinks_that_book_time_of_one_user_at_once_make_one_sheet(base: ActionBas
     assert counted == [{"time_sheet_id": sheet["id"], "entries": 30}]
 
 
+def test_entries_that_come_at_once_under_one_id_are_one_entry_and_the_others_conflict(base: ActionBase) -> None:
+    add_period(base)
+    requests = [request(base, {"external_id": "E-1"}) for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = [outcome for batch in threads.map(base.run, requests) for outcome in batch]
+    refused = [refusal_of(outcome) for outcome in outcomes if outcome.status == "failed"]
+    assert refused == [("CONFLICT", "field_mapping.external_id")] * 7
+    assert base.count("time_entries") == base.count("time_sheets") == len(take_events(base)) == 1
+
+
 def test_a_sheet_that_is_made_between_look_and_write_is_joined_in_the_next_try(base: ActionBase) -> None:
     add_period(base)
     outcome = book_interrupted(base, lambda: book(base))
