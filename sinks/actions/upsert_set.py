@@ -99,7 +99,7 @@ class UpsertSet(EntitySet):
         if holder is None or (row is not None and row["id"] == holder):
             return Meant(row)
         if row is None and _links(context):
-            self._require_without_id(context, holder)
+            self._require_without_id(context, holder, values[EXTERNAL_ID])
             return Meant(self._rows[holder], is_adopted=True)
         message = f"{self._unique.field} {text!r} is that of {self.kind.entity_type} {holder} already"
         raise ActionError(ErrorCode.CONFLICT, message, self._unique.field)
@@ -131,8 +131,10 @@ class UpsertSet(EntitySet):
             self._holders.give(after["id"], after[self._unique.column])
         return changes
 
-    def _require_without_id(self, context: ActionContext, entity_id: UUID) -> None:
+    def _require_without_id(self, context: ActionContext, entity_id: UUID, external_id: str) -> None:
         other = self._external_ids.get((context.namespace_id, entity_id))
+        if other == external_id:
+            raise CommandRaceError(f"{self.kind.entity_type} {external_id!r} was mapped meanwhile")
         if other is not None:
             message = f"{EXTERNAL_ID}: {self.kind.entity_type} {entity_id} is mapped to external id {other!r} already"
             raise ActionError(ErrorCode.CONFLICT, message, EXTERNAL_ID)

@@ -244,6 +244,16 @@ def test_an_entity_that_another_sink_mapped_meanwhile_is_found(base: ActionBase,
     assert base.count("clients") == before + 3
 
 
+def test_an_entity_that_another_sink_linked_to_the_same_id_meanwhile_is_found(base: ActionBase) -> None:
+    for statements_before in (1, 2, 3):  # who has the name; mappings; which ids that one has
+        external_id = f"linked-{statements_before}"
+        there = add(base, "clients", name=external_id)
+        link = client(base, external_id, options=LINK)
+        other = client(base, external_id, options=LINK)
+        outcome, _ = run_interrupted(base, link, statements_before, lambda other=other: base.run(other))  # type: ignore[misc]
+        assert (outcome.body.get("entity_id"), outcome.body.get("changed")) == (str(there), False), outcome.body
+
+
 def test_a_client_that_was_renamed_before_its_lock_is_not_linked(base: ActionBase) -> None:
     renamed = add(base, "clients", name="Renamed")
 
