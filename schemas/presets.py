@@ -165,6 +165,30 @@ class SuggestedHandler(_Frozen):
     on_existing: Literal["update", "ignore"] | None = None
 
 
+class DeviceSample(_Frozen):
+    """A body that tells of one device. It is proven as events are."""
+
+    name: str
+    source: Literal["documentation", "library", "made"]
+    body: str
+
+
+class DeviceReports(_Frozen):
+    """Devices of a sender as assets, through a webhook of their own beside the one for its events.
+
+    `notes` say where such a body comes from and what its shape rests on. `idempotency_source` is what that webhook
+    takes: the id of a device names no report, so it is none but for senders whose reports have ids.
+    """
+
+    notes: str
+    documentation: tuple[str, ...] = Field(min_length=1)
+    documented: bool
+    setup: tuple[str, ...] = Field(min_length=1)
+    idempotency_source: IdempotencySource | None = None
+    handler: SuggestedHandler
+    sample: DeviceSample
+
+
 class SampleAnswer(_Frozen):
     """What a handshake sample is answered: `text`, or `json` as a value."""
 
@@ -196,7 +220,8 @@ class PresetSample(_Frozen):
 class Preset(_Frozen):
     """`documented`: whether the sender documents its scheme in public; `notes` says what is known where it does not.
 
-    `idempotency_source` is what a new webhook takes where it says nothing else.
+    `idempotency_source` is what a new webhook takes where it says nothing else. `suggested` is for the sender's events,
+    `devices` for what it knows of devices.
     """
 
     name: str = Field(pattern=PRESET_NAME_PATTERN)
@@ -215,6 +240,7 @@ class Preset(_Frozen):
     event_type: EventTypeSource | None = None
     setup: tuple[str, ...] = Field(min_length=1)
     suggested: SuggestedHandler | None = None
+    devices: DeviceReports | None = None
     samples: tuple[PresetSample, ...] = Field(min_length=1)
 
     @property

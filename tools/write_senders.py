@@ -13,7 +13,14 @@ sys.path.insert(0, str(ROOT))
 
 from infra.presets import load_presets  # noqa: E402  # the repository's own, before any installed one
 from schemas.handshakes import HandshakeCondition, HandshakeRule  # noqa: E402
-from schemas.presets import Preset, PresetField, SignatureProof, TokenProof  # noqa: E402
+from schemas.presets import (  # noqa: E402
+    DeviceReports,
+    Preset,
+    PresetField,
+    SignatureProof,
+    SuggestedHandler,
+    TokenProof,
+)
 
 PAGE = ROOT / "docs" / "senders.md"
 HEAD = """# Senders
@@ -30,7 +37,8 @@ sender documents it; you enter the secret and nothing else. `GET /api/v1/inbound
 A sender that is not here: take `auth_type` `hmac_sha256`, `bearer`, `basic`, `api_key` or `path_token`
 ([webhooks.md](webhooks.md)), or write a file like those in `presets/` and name its folder in
 `HOOKLINE_PRESETS_FOLDER`. Handlers to begin with find the client by the webhook's `metadata`: by the sender's id of the
-customer where an event has one, else by `client`.
+customer where an event has one, else by `client`. Where a monitoring system shows its devices, a second handler makes
+assets of them.
 
 This page is made from `presets/` by `tools/write_senders.py`; a test holds it to them.
 
@@ -112,11 +120,31 @@ def _section(preset: Preset) -> Iterator[str]:
     yield f"\n```json\n{json.dumps(_example(preset), ensure_ascii=False)}\n```\n"
     yield from (f"{number}. {step}" for number, step in enumerate(preset.setup, 1))
     if preset.suggested is not None:
-        suggested = json.dumps(preset.suggested.model_dump(exclude_none=True), indent=2, ensure_ascii=False)
-        yield f"\nA handler to begin with (`handler_config`):\n\n```json\n{suggested}\n```"
+        yield f"\nA handler to begin with (`handler_config`):\n\n{_handler(preset.suggested)}"
     if preset.notes:
         yield f"\n{preset.notes.strip()}"
+    if preset.devices is not None:
+        yield from _devices(preset.devices)
     yield ""
+
+
+def _handler(handler: SuggestedHandler) -> str:
+    shown = json.dumps(handler.model_dump(exclude_none=True), indent=2, ensure_ascii=False)
+    return f"```json\n{shown}\n```"
+
+
+def _devices(devices: DeviceReports) -> Iterator[str]:
+    yield f"\n**Devices** become assets through a webhook of their own ({_shape(devices)}):\n"
+    yield from (f"{number}. {step}" for number, step in enumerate(devices.setup, 1))
+    yield f"\n{_handler(devices.handler)}"
+    yield f"\n{devices.notes.strip()}"
+
+
+def _shape(devices: DeviceReports) -> str:
+    links = ", ".join(f"<{url}>" for url in devices.documentation)
+    source = devices.idempotency_source
+    known = "shape documented" if devices.documented else "shape **not** documented"
+    return f"dedupe key: {'none' if source is None else f'`{source.value}`'}; {known}: {links}"
 
 
 def _proof(preset: Preset) -> str:

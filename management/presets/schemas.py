@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from schemas.presets import EventTypeSource, SuggestedHandler
+from schemas.presets import DeviceReports, EventTypeSource, SuggestedHandler
 from schemas.webhooks import IdempotencySource
 
 
@@ -63,5 +63,6 @@ class InboundPreset(BaseModel):
     )
     event_type: EventTypeSource | None
     setup: list[str] = Field(description="what to do at the sender, step by step")
-    suggested: SuggestedHandler | None
+    suggested: SuggestedHandler | None = Field(description="a handler to begin with, for the sender's events")
+    devices: DeviceReports | None = Field(description="the sender's devices as assets, by a second webhook")
     samples: list[InboundPresetSample]

@@ -53,6 +53,7 @@ def _shown(preset: Preset, presets: Mapping[str, Preset]) -> InboundPreset:
         event_type=preset.event_type,
         setup=list(preset.setup),
         suggested=preset.suggested,
+        devices=preset.devices,
         samples=[_sample(preset, sample, presets) for sample in preset.samples],
     )
 

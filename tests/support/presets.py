@@ -17,7 +17,7 @@ from infra.requests.headers import stored_of
 from infra.requests.plan import compile_plan
 from infra.settings import Settings
 from schemas.bodies import BodyError, parse_body
-from schemas.presets import Preset, PresetSample
+from schemas.presets import Preset, PresetSample, SuggestedHandler
 from schemas.webhooks import ActionHandler, PresetAuth
 from tests.support.requests import webhook_config
 
@@ -108,7 +108,21 @@ def _blank(value: Any) -> Any:
 def mapped(preset: Preset, sample: PresetSample, metadata: dict[str, str]) -> dict[str, Any]:
     """The typed fields that the suggested handler makes of a sample."""
     assert preset.suggested is not None
-    handler = ActionHandler(action=preset.suggested.action, field_mapping=preset.suggested.field_mapping)
+    return _handled(preset, preset.suggested, sample, metadata)
+
+
+def device_fields(preset: Preset, metadata: dict[str, str], body: str | None = None) -> dict[str, Any]:
+    """The typed fields that the handler for devices makes of its sample, or of another body."""
+    assert preset.devices is not None
+    event = next(sample for sample in preset.samples if sample.answer is None)
+    told = event.model_copy(update={"body": preset.devices.sample.body if body is None else body})
+    return _handled(preset, preset.devices.handler, told, metadata)
+
+
+def _handled(
+    preset: Preset, suggested: SuggestedHandler, sample: PresetSample, metadata: dict[str, str]
+) -> dict[str, Any]:
+    handler = ActionHandler(action=suggested.action, field_mapping=suggested.field_mapping)
     config = webhook_config(handler_config=handler, idempotency_source=None, metadata=metadata)
     headers = stored_of(auth_of(preset, sample.fields), PRESETS).pick(headers_of(sample))
     facts = orjson.dumps({"headers": headers, "query": {}, "content_type": headers.get("content-type")})
