@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from hookline.embedded.postgres import PostgresServer
@@ -12,8 +13,9 @@ from schemas.actions import ActionDefinition
 from sinks.actions.tickets import ADD_TICKET_COMMENT, CHANGE_TICKET_STATUS, CREATE_TICKET, UPDATE_TICKET
 from tests.support.actions import ActionBase, add, refusal_of, take_events
 from tests.support.stack import new_database
-from tests.support.statements import statements_of
+from tests.support.statements import run_as_one_set
 from tests.support.tickets import ADD_COMMENT, CHANGE_STATUS, UPDATE, Tickets
+from tests.support.wait import eventually
 
 MANY = 102
 ON_UPDATE = {"options": {"on_existing": "update"}}
@@ -38,10 +40,13 @@ def opened(tickets: Tickets) -> list[str]:
 def test_bad_commands_of_a_set_fail_alone_and_take_no_number(tickets: Tickets) -> None:
     base, bad = tickets.base, {"location_id": "Nowhere"}
     ids = [tickets.open() for _ in range(4)]
-    created = base.run(base.request(), base.request(bad), base.request())
-    assert [outcome.status for outcome in created] == ["dispatched", "failed", "dispatched"]
-    first, second = (created[position].body["metadata"]["ticket_number"] for position in (0, 2))
-    assert second == first + 1
+    unknown = base.request({"external_id": "T"}, webhook_id=str(uuid4()))
+    created = run_as_one_set(base, CREATE_TICKET, [base.request(), base.request(bad), unknown, base.request()]).outcomes
+    assert [outcome.status for outcome in created] == ["dispatched", "failed", "failed", "dispatched"]
+    assert refusal_of(created[2]) == ("LOOKUP_MISS", "field_mapping.external_id")
+    good = [created[0], created[3], *base.run(base.request())]
+    numbers = [outcome.body["metadata"]["ticket_number"] for outcome in good]
+    assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
     take_events(base)
     requests = [
         tickets.request(UPDATE, ids[0], title="Changed"),
@@ -50,7 +55,7 @@ def test_bad_commands_of_a_set_fail_alone_and_take_no_number(tickets: Tickets) -
         tickets.request(UPDATE, ids[2], title=None),
         tickets.request(UPDATE, ids[3], title="Changed"),
     ]
-    outcomes = base.run(*requests)
+    outcomes = run_as_one_set(base, UPDATE_TICKET, requests).outcomes
     assert [refusal_of(outcome)[0] for outcome in outcomes[1:4]] == [
         "VALIDATION_ERROR",
         "LOOKUP_MISS",
@@ -107,10 +112,10 @@ def test_many_commands_run_as_few_statements_as_two(tickets: Tickets, opened: Se
     add(base, "ticket_categories", board_id=board, name="Of projects")
     add(base, "assets", client_id=add(base, "clients", name="Second client"), name="srv-9")
     for definition, requests in sets(base, tickets):
-        few = statements_of(base, definition, requests(opened[:2]))
-        many = statements_of(base, definition, requests(opened[2:]))
-        assert many == few, definition.name
-        assert len(few) <= 12, definition.name
+        few, many = (run_as_one_set(base, definition, requests(ids)) for ids in (opened[:2], opened[2:]))
+        assert {outcome.status for outcome in few.outcomes + many.outcomes} == {"dispatched"}
+        assert many.statements == few.statements, definition.name
+        assert len(few.statements) <= 12, definition.name
     changed = base.rows("SELECT id, is_closed, title FROM tickets WHERE title LIKE %s", ["% again"])
     assert [row["is_closed"] for row in changed] == [True] * MANY
     links = base.rows("SELECT ticket_id FROM ticket_assets WHERE ticket_id = ANY(%s)", [[row["id"] for row in changed]])
@@ -155,14 +160,28 @@ def test_two_commands_of_a_set_that_mean_one_ticket_see_each_other(tickets: Tick
         "WHERE external_id = %s",
         [other, external_id],
     )
-    first = tickets.request(UPDATE, external_id, status_id="Waiting", category_id="Hardware", asset_id="ACME-0001")
+    add(base, "ticket_categories", board_id=base.tenant.ids["board"], name="First desk only")
+    parts = {"category_id": "First desk only", "asset_id": "ACME-0001"}
+    first = tickets.request(UPDATE, external_id, status_id="Waiting", **parts)
     second = tickets.request(UPDATE, "other", board_id="Third desk", asset_id="ACME-0001") | {"webhook_id": str(other)}
-    linked, moved = base.run(first, second)
+    linked, moved = run_as_one_set(base, UPDATE_TICKET, [first, second]).outcomes
     assert "asset_id" in linked.body["metadata"]["updated_fields"]
-    assert moved.body["metadata"]["updated_fields"] == ["board_id", "status_id"]
+    assert moved.body["metadata"]["updated_fields"] == ["board_id", "category_id", "status_id"]
     row = tickets.row(external_id)
-    assert (row["board_id"], tickets.status_name(external_id)) == (board, "Waiting")
-    assert row["category_id"] == base.tenant.ids["category"]
+    assert (row["board_id"], tickets.status_name(external_id), row["category_id"]) == (board, "Waiting", None)
+
+
+def test_an_update_waits_for_a_writer_who_does_not_know_of_external_ids(tickets: Tickets) -> None:
+    base, external_id = tickets.base, tickets.open(attributes={"first": 1})
+    ticket_id = tickets.row(external_id)["id"]
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(base.dsn) as writer:
+        writer.execute("""UPDATE tickets SET attributes = attributes || '{"theirs": 1}' WHERE id = %s""", [ticket_id])
+        update = threads.submit(tickets.update, external_id, attributes={"ours": 1})
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        eventually(lambda: base.rows(waiting), timeout_seconds=10, what="the update waits")
+        writer.commit()
+        assert update.result().status == "dispatched"
+    assert tickets.row(external_id)["attributes"] == {"first": 1, "theirs": 1, "ours": 1}
 
 
 def test_updates_at_the_same_time_lose_nothing(tickets: Tickets) -> None:

@@ -72,7 +72,7 @@ def test_every_field_can_be_changed_by_name_and_by_id(tickets: Tickets) -> None:
     kinds = {"priority_id": "low", "status_id": "waiting", "assigned_to": "technician", "assigned_team_id": "team"}
     kinds |= {"location_id": "location", "category_id": "category", "subcategory_id": "subcategory"}
     kinds |= {"contact_id": "contact", "client_id": "client", "board_id": "board"}
-    identified = named | {field: str(ids[kind]).upper() for field, kind in kinds.items()}
+    identified: dict[str, Any] = named | {field: str(ids[kind]).upper() for field, kind in kinds.items()}
     identified |= {"asset_id": ..., "asset_external_id": "A-1", "client_external_id": "C-1"}
     for external_id, fields in ((by_name, named), (by_id, identified)):
         outcome = tickets.update(external_id, **fields)
@@ -190,7 +190,8 @@ def test_a_ticket_is_closed_when_its_status_is_and_keeps_its_first_time_of_closi
 def test_a_moved_ticket_gets_the_status_of_the_same_name_or_the_default_and_is_never_closed_by_it(
     tickets: Tickets,
 ) -> None:
-    tickets.add_board("Projects", Planned=False, NEW=False, Resolved=False, Done=True, Over=True)
+    projects = tickets.add_board("Projects", Planned=False, NEW=False, Resolved=False, Done=True, Over=True)
+    add(tickets.base, "ticket_statuses", board_id=projects, name="Waiting", position=9, is_active=False)
     tickets.add_board("Open only", Todo=False)
     tickets.add_board("Closed only", Archived=True)
     for status, expected in {"New": "NEW", "Waiting": "Planned", "Resolved": "Done", "Closed": "Done"}.items():
