@@ -15,6 +15,10 @@ from tests.support.presets import PRESETS, device_fields
 HANDWRITTEN = UUID(int=9 << 96)
 WEBHOOKS = {sender: UUID(int=number << 96) for number, sender in enumerate(SENDERS, 1)}
 PARTS = ("antivirus", "patches")
+FLAT = (
+    *("antivirus_name", "antivirus_enabled", "antivirus_up_to_date"),
+    *("patches_pending", "patches_failed", "patches_last_scan_at"),
+)
 WHOSE = ("id", "asset_id", "rmm_provider", "rmm_device_id", "extension", "created_at")
 
 
@@ -40,14 +44,14 @@ def described(base: ActionBase, outcome: Outcome) -> dict[str, Any]:
 
 def expected(base: ActionBase, sender: str) -> dict[str, Any]:
     """What `described` is of the machine as the sender tells of it."""
-    machine = dict.fromkeys(("display_name", "agent_version", "uptime_seconds", *MACHINE)) | machine_of(sender)
+    machine: dict[str, Any] = dict.fromkeys(("display_name", "agent_version", "uptime_seconds", *MACHINE)) | machine_of(
+        sender
+    )
     parts = {part: machine.pop(part, {}) for part in PARTS}
     flat = {f"{part}_{name}": value for part, members in parts.items() for name, value in members.items()}
-    members = ("antivirus_name", "antivirus_enabled", "antivirus_up_to_date")
-    members += ("patches_pending", "patches_failed", "patches_last_scan_at")
     lifecycle, asset_type = machine.pop("lifecycle") or "active", machine.pop("type")
     return (
-        dict.fromkeys(members)
+        dict.fromkeys(FLAT)
         | machine
         | flat
         | {

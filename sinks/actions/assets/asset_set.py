@@ -41,6 +41,8 @@ class AssetSet:
         self._mapped: dict[tuple[UUID, str], dict[str, UUID]] = defaultdict(dict)
         self._external_ids: dict[tuple[UUID, UUID], str] = {}
         self._of_device: dict[Device, set[UUID]] = defaultdict(set)
+        self._tag_keys: dict[str, str] = {}
+        self._holders: dict[str, UUID] = {}
         self._lock_mappings(reports)
         found = self._find_unmapped()
         self._stored = self._lock_assets(found.union(*(by_realm.values() for by_realm in self._mapped.values())))
@@ -172,8 +174,8 @@ class AssetSet:
             if report.asset_tag is not None and context.options.get("on_duplicate") == "link"
         }
         found = self._rows("find_tags", tags=list(tags)) if tags else []
-        self._tag_keys: dict[str, str] = {row["wanted"]: row["key"] for row in found}
-        self._holders: dict[str, UUID] = {row["key"]: row["id"] for row in found if row["id"] is not None}
+        self._tag_keys = {row["wanted"]: row["key"] for row in found}
+        self._holders = {row["key"]: row["id"] for row in found if row["id"] is not None}
         return [row["id"] for row in found if tags[row["wanted"]] and row["id"] is not None]
 
     def _lock_assets(self, ids: frozenset[UUID]) -> dict[UUID, AssetState]:

@@ -22,9 +22,9 @@ class Match(NamedTuple):
 def find_asset(assets: AssetSet, context: ActionContext, report: AssetReport) -> Match | None:
     """The asset of a report; None when there is none. Raises ActionError when several may be meant."""
     by_realm = assets.mapped(context, report)
-    if report.scope in by_realm:
-        return Match(by_realm[report.scope], report.scope)
     if report.scope is not None:
+        if report.scope in by_realm:
+            return Match(by_realm[report.scope], report.scope)
         by_realm = {realm: i for realm, i in by_realm.items() if _may_be_same(report, assets.state(i))}
     asset_id = entity_without_realm(by_realm, report.external_id, "external_id")
     if asset_id is not None:

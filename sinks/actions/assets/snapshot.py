@@ -157,7 +157,8 @@ class DeviceSnapshot(_Part):
 
 
 _PARTS: Mapping[str, type[_Part]] = {"disks": Disk, "antivirus": Antivirus, "patches": Patches, "software": Software}
-_MEMBERS = {model: frozenset(model.model_fields) for model in (DeviceSnapshot, *_PARTS.values())}
+_MODELS: tuple[type[_Part], ...] = (DeviceSnapshot, *_PARTS.values())
+_MEMBERS = {model: frozenset(model.model_fields) for model in _MODELS}
 _IDENTIFYING = ("device_id", "hostname", "display_name")
 _CAUSES = {"missing": "is missing", "model_type": "must be an object"}
 
