@@ -32,7 +32,7 @@ _SET_TENANT = "SELECT set_config('hookline.tenant_id', %s, true)"
 _UNAVAILABLE_CLASSES = ("08", "53", "58")
 _UNAVAILABLE_STATES = frozenset({"25006", "57P01", "57P02", "57P03", "57P05"})
 _CONTENTION_STATES = frozenset({"40001", "40P01"})
-_RACE_STATES = frozenset({"23505", "55P03"})
+_RACE_STATES = frozenset({"23503", "23505", "55P03"})
 _TIMEOUT_STATE = "57014"
 
 
@@ -40,8 +40,9 @@ class PostgresFault(StrEnum):
     """What to do about a database error.
 
     `unavailable`: nothing was written, wait. `contention`: transactions stood in each other's way (deadlock,
-    serialization), and this one has to let go of all it holds. `race`: the same command may succeed now (unique key,
-    lock). `timeout`: the statement ran into its limit. `other`: running it again gives the same.
+    serialization), and this one has to let go of all it holds. `race`: the same command may succeed now, or fail for a
+    better reason (a key that was taken, a row that was deleted, a lock). `timeout`: the statement ran into its limit.
+    `other`: running it again gives the same.
     """
 
     UNAVAILABLE = "unavailable"

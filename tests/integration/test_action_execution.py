@@ -11,10 +11,12 @@ import pytest
 
 from infra.actions.core.coercion import compile_coercer
 from infra.actions.registry import ActionRegistry, RegisteredAction
+from infra.entities.references import ENTITY_QUERIES
 from schemas.actions import Command
 from schemas.records import ErrorCode
 from sinks.actions.tickets import CREATE_TICKET
-from tests.support.actions import ActionBase, builtin_registry, refusal_of
+from tests.support.actions import ActionBase, add, builtin_registry, refusal_of
+from tests.support.interruptions import interrupted
 
 
 @pytest.fixture
@@ -107,6 +109,17 @@ def test_a_command_that_loses_a_race_runs_again_and_succeeds(base: ActionBase) -
     registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
     (outcome,) = base.run(base.request(), registry=registry)
     assert (outcome.status, outcome.attempts, len(calls)) == ("dispatched", 3, 3)
+
+
+def test_what_is_deleted_between_look_and_write_is_missed_and_no_fault_of_ours(base: ActionBase) -> None:
+    client_id = add(base, "clients", name="Short-lived Ltd")
+
+    def delete() -> None:
+        base.write("DELETE FROM clients WHERE id = %s", [client_id])
+
+    registry = interrupted(CREATE_TICKET, ENTITY_QUERIES["client"], delete)
+    (outcome,) = base.run(base.request({"client_id": str(client_id)}), registry=registry)
+    assert (*refusal_of(outcome), outcome.attempts) == ("VALIDATION_ERROR", "field_mapping.client_id", 2)
 
 
 def test_a_set_that_answers_too_few_is_a_fault_of_ours(base: ActionBase) -> None:
