@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from infra.settings import ProcessorSettings
+from management.inbound_webhooks.rules.expressions import ExpressionRules
+from management.inbound_webhooks.rules.handler import check_handler
+from management.inbound_webhooks.rules.problems import Problems
+from management.inbound_webhooks.rules.replay_guard import check_replay_guard
 from schemas.presets import Preset
 from tests.support.devices import CLIENT, OWN, SENDERS, machine_of, parsed_members, snapshot_of
-from tests.support.presets import PRESETS, device_fields
+from tests.support.presets import ACTIONS, PRESETS, device_fields
 
 WITH_DEVICES = {name: preset for name, preset in PRESETS.items() if preset.devices is not None}
 BY_PRESET = pytest.mark.parametrize("preset", WITH_DEVICES.values(), ids=WITH_DEVICES)
@@ -23,6 +28,18 @@ def test_the_machine_is_the_same_snapshot_in_every_senders_words(sender: str) ->
     assert {name: value for name, value in snapshot.items() if name not in OWN} == parsed_members(machine_of(sender))
     assert snapshot["provider"] == sender
     assert all(snapshot[name] for name in OWN)
+
+
+@BY_PRESET
+def test_management_takes_the_handler_and_the_dedupe_key_of_devices(preset: Preset) -> None:
+    assert preset.devices is not None
+    problems, handler = Problems(), preset.devices.handler.model_dump(exclude_none=True)
+    check_handler("direct_action", handler, ACTIONS, ExpressionRules(ProcessorSettings()), problems)
+    source = preset.devices.idempotency_source
+    members = {"auth_type": "preset", "auth_config": {"type": "preset", "preset": preset.name}}
+    source_members = {"idempotency_source": None if source is None else source.model_dump()}
+    check_replay_guard(members | source_members, PRESETS, problems)
+    assert problems.found == []
 
 
 @BY_PRESET
