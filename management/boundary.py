@@ -21,6 +21,8 @@ API = "/api/v1"
 _RESOURCES = (
     *("api-keys", "audit", "deliveries", "event-types", "inbound-webhooks", "permissions", "rejections", "roles"),
     *("sessions", "tenants", "users"),
+    *("assets", "boards", "client-locations", "clients", "contacts", "external-entity-mappings", "services", "teams"),
+    *("ticket-categories", "ticket-priorities", "ticket-statuses"),
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _FRAMES_LOGGED_MAX = 12

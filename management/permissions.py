@@ -6,14 +6,24 @@ _ALL = ("create", "read", "update", "delete")
 
 RESOURCES: dict[str, tuple[str, ...]] = {
     "api_key": ("create", "read", "delete"),
+    "asset": _ALL,
     "audit_entry": ("read",),
     "board": _ALL,
+    "client": _ALL,
+    "client_location": _ALL,
+    "contact": _ALL,
     "delivery": ("read",),
     "event_type": ("create", "read", "delete"),
+    "external_entity_mapping": _ALL,
     "inbound_webhook": ("create", "read", "update", "delete", "replay"),
     "rejection": ("read",),
     "role": ("create", "read", "update", "delete"),
+    "service": _ALL,
+    "team": _ALL,
     "tenant": ("read", "update"),
+    "ticket_category": _ALL,
+    "ticket_priority": _ALL,
+    "ticket_status": _ALL,
     "user": ("create", "read", "update", "delete"),
 }
 PERMISSIONS = frozenset(f"{resource}:{operation}" for resource, found in RESOURCES.items() for operation in found)

@@ -1,6 +1,7 @@
 """Which domain events a change tells: one per kind of change; `updated` has what no other event tells. Pure.
 
-Assets have rules of their own (`sinks.actions.assets.events`): their device details change without anybody's doing.
+Of assets these rules are for their own columns. Device snapshots have more (`sinks.actions.assets.events`): details of
+devices change without anybody's doing.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,6 +59,14 @@ def _is_active(row: Row) -> bool:
     return not row["is_inactive"]
 
 
+def _is_in_service(row: Row) -> bool:
+    return bool(row["is_active"])
+
+
+def _is_out_of_service(row: Row) -> bool:
+    return not row["is_active"]
+
+
 def _is_paid(row: Row) -> bool:
     return bool(row["status"] == "paid")
 
@@ -88,6 +97,14 @@ ENTITY_EVENTS: Mapping[str, EntityEvents] = MappingProxyType(
             (
                 _own("contact.activated", "is_inactive", when=_is_active),
                 _own("contact.deactivated", "is_inactive", when=_is_inactive),
+            ),
+        ),
+        "asset": EntityEvents(
+            "asset.created",
+            "asset.updated",
+            (
+                _own("asset.activated", "is_active", when=_is_in_service),
+                _own("asset.deactivated", "is_active", when=_is_out_of_service),
             ),
         ),
         "invoice": EntityEvents(

@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from management.access import Access, Actor
-from management.entities.schemas import EntityFilter, EntityInput, EntityShown
+from management.entities.schemas import EntityFilter, EntityInput, Identified
 from management.entities.service import EntityService
 from management.paging import Page
 from management.patching import PatchInput
@@ -26,19 +26,21 @@ class EntityRoutes:
     """`path` is below /api/v1; `one` and `many` are the kind's names, `about` says what it is, for the documentation.
 
     A kind without `create` or `update` cannot be made or changed through the API, and one with `deletes` false stays.
+    `deletion` says what deleting does where it is another thing than usual.
     """
 
     path: str
     one: str
     many: str
     about: str
-    shown: type[EntityShown]
+    shown: type[Identified]
     wanted: type[EntityFilter]
     create: type[EntityInput] | None = None
     update: type[PatchInput] | None = None
     deletes: bool = True
     clash: str = "The name is taken"
     in_use: str = "Something refers to it"
+    deletion: str = ""
 
     @property
     def id_name(self) -> str:
@@ -49,6 +51,11 @@ class EntityRoutes:
     def words(self) -> str:
         """Its name in sentences."""
         return self.one.replace("_", " ")
+
+    @property
+    def one_of_it(self) -> str:
+        """Its name with an article."""
+        return f"{'an' if self.one[0] in 'aeiou' else 'a'} {self.words}"
 
 
 def entity_routes(kind: EntityRoutes, service: EntityService[Any], access: Access) -> APIRouter:
@@ -84,7 +91,7 @@ def _create(
         return service.create(actor, wanted)
 
     shape = {"wanted": model, "actor": _actor(kind, access, "create")}
-    return _shaped(call, f"create_{kind.one}", f"Make a {kind.words}.", shape, kind.shown)
+    return _shaped(call, f"create_{kind.one}", f"Make {kind.one_of_it}.", shape, kind.shown)
 
 
 def _get(kind: EntityRoutes, service: EntityService[Any], access: Access) -> Callable[..., Any]:
@@ -102,7 +109,7 @@ def _update(
         return service.update(actor, ids[kind.id_name], wanted)
 
     shape = {kind.id_name: UUID, "wanted": model, "actor": _actor(kind, access, "update")}
-    words = f"Change a {kind.words}: members that are not there stay as they are."
+    words = f"Change {kind.one_of_it}: members that are not there stay as they are."
     return _shaped(call, f"update_{kind.one}", words, shape, kind.shown)
 
 
@@ -111,7 +118,7 @@ def _delete(kind: EntityRoutes, service: EntityService[Any], access: Access) -> 
         service.delete(actor, ids[kind.id_name])
 
     shape = {kind.id_name: UUID, "actor": _actor(kind, access, "delete")}
-    words = f"Delete a {kind.words} that nothing refers to, with its external ids."
+    words = kind.deletion or f"Delete {kind.one_of_it} that nothing refers to, with its external ids."
     return _shaped(call, f"delete_{kind.one}", words, shape, None)
 
 

@@ -7,11 +7,11 @@ from uuid import UUID
 from infra.postgres import Row
 from management.access import Actor
 from management.entities.repository import EntityRepository
-from management.entities.schemas import EntityFilter, EntityInput, EntityShown
+from management.entities.schemas import EntityFilter, EntityInput, Identified
 from management.paging import Page, PageMeta
 from management.patching import PatchInput
 
-Shown = TypeVar("Shown", bound=EntityShown)
+Shown = TypeVar("Shown", bound=Identified)
 
 
 class EntityService(Generic[Shown]):

@@ -57,8 +57,11 @@ INSERT INTO ticket_statuses (tenant_id, id, board_id, name, position) VALUES ('{
 INSERT INTO ticket_priorities (tenant_id, id, name, level) VALUES ('{id}', '{id}', '{word}', 1);
 INSERT INTO ticket_categories (tenant_id, id, parent_id, name)
     VALUES ('{id}', '{id}', NULL, '{word}'), ('{id}', '{other}', '{id}', '{word}');
+INSERT INTO services (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO external_entity_mappings (tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id)
+    VALUES ('{id}', '{id}', '{id}', '{word}', '{word}', '{id}');
 """
-_PARAMETER = re.compile(r"%\(([a-z_]+)\)s")
+_PARAMETER = re.compile(r"%\(([a-z0-9_]+)\)s")
 _TABLES = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_]+)", re.IGNORECASE)
 #: By the name of a parameter, before its type: filters that are left out, and bounds.
 _BY_NAME: dict[str, str | None] = {"limit": "100", "offset": "0", "since": None, "until": None, "token_hash_hex": HASH}
@@ -74,7 +77,7 @@ _BY_TYPE: dict[str, str] = {
     "timestamptz": "2020-01-01",
     **dict.fromkeys(("int2", "int4", "int8", "float8", "numeric"), "60"),
 }
-_OPTIONAL = re.compile(r"%\(([a-z_]+)\)s(?:::[a-z]+)? IS NULL")
+_OPTIONAL = re.compile(r"%\(([a-z0-9_]+)\)s(?:::[a-z]+)? IS NULL")
 
 
 def statements() -> Iterator[tuple[str, str]]:

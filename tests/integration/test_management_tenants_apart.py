@@ -89,6 +89,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
     event_type = "apart.happened"
     declared = {"name": event_type, "json_schema": {"type": "object"}}
     assert base.call("POST", "/event-types", json=declared).status_code == 201
+    entities = {f"{kind}_id": make_entity(base, kind)["id"] for kind in EXAMPLES}
     eventually(
         lambda: base.rows("SELECT FROM configuration_outbox") == [],
         timeout_seconds=60,
@@ -106,7 +107,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "tenant_id": str(base.tenant.id),
             "delivery_id": _kept_delivery(base, clickhouse_engine),
             "rejection_id": _kept_rejection(base, clickhouse_engine),
-            **{f"{kind}_id": make_entity(base, kind)["id"] for kind in EXAMPLES},
+            **entities,
         }
     )
 

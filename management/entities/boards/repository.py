@@ -13,7 +13,10 @@ _TABLE = EntityTable(
     resource="board",
     folder=Path(__file__).parent,
     columns=("name", "is_default", "is_active", "default_priority_id"),
-    taken={"boards_name_key": Problem("name", "there is a board of this name already")},
+    taken={
+        "boards_name_key": Problem("name", "there is a board of this name already"),
+        "boards_one_default": Problem("is_default", "another board has just become the default: try again"),
+    },
     unknown={
         "boards_tenant_id_default_priority_id_fkey": Problem("default_priority_id", "there is no such ticket priority"),
         "boards_check": Problem("is_default", "a board that is not active cannot be the default"),

@@ -1,0 +1,1 @@
+"""Assets: what clients have, with what device snapshots told of it."""

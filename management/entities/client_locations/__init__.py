@@ -1,0 +1,1 @@
+"""Client locations: where a client's people and assets are."""

@@ -1,0 +1,1 @@
+"""Clients: whom the work is done for."""

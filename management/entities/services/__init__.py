@@ -1,0 +1,1 @@
+"""Services: what time is worked for and sold as."""

@@ -1,0 +1,1 @@
+"""Teams: whom tickets are assigned to, beside people."""

@@ -1,0 +1,1 @@
+"""Ticket categories: what tickets are about, with subcategories below them."""

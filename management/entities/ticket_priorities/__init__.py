@@ -1,0 +1,1 @@
+"""Ticket priorities: how urgent tickets and project tasks are."""

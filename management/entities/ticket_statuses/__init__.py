@@ -1,0 +1,1 @@
+"""Ticket statuses: where a ticket stands, on a board of their own."""
