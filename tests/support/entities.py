@@ -21,7 +21,7 @@ class Example:
     """How a kind is made and changed. `parents`: members of its body that name another kind, by that kind's name.
 
     `body` gives the other members, with a new name each time. `patch` changes something. `taken`: a member whose value
-    nobody else may have; None: there is none, or it is not alone in that. `time`: the member that lists are narrowed by.
+    nobody else may have; None: there is none, or it is not alone in that. `time`: what lists are narrowed by.
     """
 
     path: str
