@@ -110,7 +110,8 @@ def test_what_it_names_must_be_there_and_the_tenants_own(management_base: Manage
     for member, parent in example.parents.items():
         foreign = make_entity(base, parent, base.other_tenant)["id"]
         for wrong in (str(uuid4()), foreign):
-            refused = base.call("POST", example.path, json=body_of(base, kind, **{member: wrong}))
+            named: dict[str, Any] = {member: wrong}
+            refused = base.call("POST", example.path, json=body_of(base, kind, **named))
             assert (refused.status_code, details(refused)) == (400, {member}), refused.text
 
 
