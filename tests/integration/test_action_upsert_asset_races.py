@@ -13,6 +13,7 @@ from infra.actions.registry import ActionRegistry, RegisteredAction
 from schemas.actions import ActionResult, Transaction
 from sinks.actions.assets import UPSERT_ASSET
 from sinks.actions.assets.asset_set import QUERIES
+from sinks.actions.execution import Outcome
 from tests.support.actions import ActionBase
 from tests.support.assets import asset_request, mappings, upsert
 
@@ -54,18 +55,19 @@ def test_two_webhooks_that_tell_of_one_device_at_once_share_its_asset(base: Acti
 
 @dataclass
 class Interrupted:
-    """A transaction in which others get a word once, between the first look at the mappings and what follows."""
+    """A transaction in which others get a word once, between a look at the mappings and what follows."""
 
     inner: Transaction
     meanwhile: Callable[[], object]
-    is_over: bool = False
+    looks_before: int = 0
 
     def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows as they were before the others wrote."""
         found = self.inner.rows(sql, parameters)
-        if sql == QUERIES["lock_mappings"] and not self.is_over:
-            self.is_over = True
-            self.meanwhile()
+        if sql == QUERIES["lock_mappings"]:
+            self.looks_before -= 1
+            if self.looks_before == -1:
+                self.meanwhile()
         return found
 
     def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
@@ -86,17 +88,31 @@ def test_an_id_that_is_mapped_between_look_and_write_is_found_in_the_next_try(
     members: dict[str, Any] = {"options": {"on_duplicate": option}}
     if is_known_elsewhere:
         upsert(base, fields, webhook_id=str(other))
+    outcome = run_interrupted(base, fields, members, looks_before=0)
+    assert (outcome.status, outcome.body.get("created")) == ("dispatched", False), outcome.body
+    assert {row["entity_id"] for row in mappings(base)} == {UUID(outcome.body["entity_id"])}
+    assert base.count("assets") == 2  # with the demo's own
+
+
+def test_an_asset_that_is_linked_to_the_same_id_after_the_last_look_is_no_conflict(base: ActionBase) -> None:
+    fields: dict[str, Any] = {"asset_tag": "ACME-0001"}
+    outcome = run_interrupted(base, fields, {"options": {"on_duplicate": "link"}}, looks_before=1)
+    assert (outcome.status, outcome.body["changed"]) == ("dispatched", False), outcome.body
+    assert outcome.body["entity_id"] == str(base.tenant.ids["asset"])
+    assert len(mappings(base)) == 1
+
+
+def run_interrupted(base: ActionBase, fields: dict[str, Any], members: dict[str, Any], *, looks_before: int) -> Outcome:
+    """Run an upsert whose first try is overtaken by another one of the same id."""
     runs: list[int] = []
 
     def handle(context: Any, values: Mapping[str, Any]) -> ActionResult:
         if not runs:
-            context.tx = Interrupted(context.tx, lambda: upsert(base, fields, **members))
+            context.tx = Interrupted(context.tx, lambda: upsert(base, fields, **members), looks_before)
         runs.append(1)
         return UPSERT_ASSET.handle(context, values)
 
     definition = replace(UPSERT_ASSET, handle=handle)
     registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
     (outcome,) = base.run(asset_request(base, fields, **members), registry=registry)
-    assert (outcome.status, outcome.body.get("created")) == ("dispatched", False), outcome.body
-    assert {row["entity_id"] for row in mappings(base)} == {UUID(outcome.body["entity_id"])}
-    assert base.count("assets") == 2  # with the demo's own
+    return outcome

@@ -93,11 +93,8 @@ class AssetSet:
         self._new_mappings.append(row)
         self._know_mapping(row)
 
-    def follow(self, context: ActionContext, report: AssetReport, asset_id: UUID, realm: str) -> None:
-        """Keep the mapping by which the asset was found, in `realm`, up to date."""
-        if report.scope is not None:
-            by_realm = self._mapped[context.namespace_id, report.external_id]
-            by_realm[report.scope] = by_realm.pop(realm)
+    def follow(self, context: ActionContext, report: AssetReport, asset_id: UUID) -> None:
+        """Keep the mapping by which the asset was found up to date; no other report of the set has its external id."""
         self._mapping_changes.append(
             {
                 "webhook_id": context.namespace_id,

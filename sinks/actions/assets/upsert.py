@@ -110,7 +110,7 @@ def _update(assets: AssetSet, context: ActionContext, report: AssetReport, match
     if match.realm is None:
         assets.link(context, report, match.asset_id)
     else:
-        assets.follow(context, report, match.asset_id, match.realm)
+        assets.follow(context, report, match.asset_id)
     assets.put(after)
     emit_changes(context, after, changes)
     is_moved = match.realm is None or (report.scope is not None and match.realm != report.scope)
