@@ -25,7 +25,7 @@ from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
 from schemas.records import RequestFacts
-from tests.support.management import KnownTenant, ManagementBase, bearer, make_tenant, running_management
+from tests.support.management import KnownTenant, ManagementBase, bearer, make_tenant, owner_of, running_management
 from tests.support.stack import new_database
 from tests.support.wait import eventually
 from tests.support.webhook_stage import create_webhook
@@ -166,7 +166,7 @@ def test_tests_and_other_webhooks_and_other_tenants_are_passed_over(
 
 def test_captures_of_two_tenants_at_once_find_each_its_own(management_base: ManagementBase, sender: Sender) -> None:
     base, other = management_base, management_base.other_tenant
-    theirs = ManagementBase(base.dsn, base.settings, base.api, other, base.tenant)
+    theirs = ManagementBase(base.dsn, base.owner, base.settings, base.api, other, base.tenant)
     webhooks = [(base, create_webhook(base)), (theirs, create_webhook(theirs))]
     for owner, webhook in webhooks:
         open_capture(owner, webhook)
@@ -218,14 +218,14 @@ def test_a_body_received_between_two_processes_is_found(
     management_base: ManagementBase, postgres: PostgresServer, clickhouse_engine: ClickHouse
 ) -> None:
     """The capture is opened through one, which then ends; the other begins after the body was received."""
-    with new_database(postgres.dsn) as dsn:
+    with new_database(postgres.dsn) as dsn, owner_of(dsn) as owner:
         migrate(dsn)
         settings = management_base.settings.model_copy(
             update={"postgres": management_base.settings.postgres.model_copy(update={"dsn": SecretStr(dsn)})}
         )
         tenant = make_tenant(dsn, "acme")
         with running_management(settings, clickhouse_engine) as api:
-            base = ManagementBase(dsn, settings, api, tenant, tenant)
+            base = ManagementBase(dsn, owner, settings, api, tenant, tenant)
             webhook = create_webhook(base)
             open_capture(base, webhook)
         producer = PolledProducer(settings.kafka, client_id="test", ack_timeout_seconds=20)

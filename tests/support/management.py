@@ -58,6 +58,7 @@ class ManagementBase:
     """`api` shows no key by itself. Rows are read and written as the database's owner, above row-level security."""
 
     dsn: str
+    owner: psycopg.Connection[dict[str, Any]]
     settings: Settings
     api: httpx.Client
     tenant: KnownTenant
@@ -73,17 +74,15 @@ class ManagementBase:
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """What a query finds."""
-        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(query.encode(), parameters).fetchall()
+        return self.owner.execute(query.encode(), parameters).fetchall()
 
     def write(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement; how many rows it touched."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            return connection.execute(statement.encode(), parameters).rowcount
+        return self.owner.execute(statement.encode(), parameters).rowcount
 
     def new_key(self, *permissions: str, tenant: KnownTenant | None = None, user_id: UUID | None = None) -> str:
         """A key with these permissions; `"*"` stands for all."""
-        return _insert_key(self.dsn, (tenant or self.tenant).id, permissions, user_id)
+        return _insert_key(self.owner, (tenant or self.tenant).id, permissions, user_id)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -109,18 +108,19 @@ def make_tenant(dsn: str, slug: str) -> KnownTenant:
         connection.execute(
             "INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (%s, %s, %s)", (tenant_id, admin_id, role_id)
         )
-    key = _insert_key(dsn, tenant_id, ["*"], None)
+        key = _insert_key(connection, tenant_id, ["*"], None)
     return KnownTenant(tenant_id, slug, key, role_id, admin_id, email)
 
 
-def _insert_key(dsn: str, tenant_id: UUID, permissions: Sequence[str], user_id: UUID | None) -> str:
+def _insert_key(
+    owner: psycopg.Connection[Any], tenant_id: UUID, permissions: Sequence[str], user_id: UUID | None
+) -> str:
     key = "ixk_" + uuid.uuid4().hex + uuid.uuid4().hex
-    with psycopg.connect(dsn) as connection:
-        connection.execute(
-            "INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id) "
-            "VALUES (%s, %s, 'test', %s, %s, %s, %s)",
-            (tenant_id, uuid.uuid4(), key[:8], hashlib.sha256(key.encode()).digest(), list(permissions), user_id),
-        )
+    owner.execute(
+        "INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id) "
+        "VALUES (%s, %s, 'test', %s, %s, %s, %s)",
+        (tenant_id, uuid.uuid4(), key[:8], hashlib.sha256(key.encode()).digest(), list(permissions), user_id),
+    )
     return key
 
 
@@ -139,6 +139,11 @@ def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **manag
             {**_CHEAP_PASSWORDS, "port": 0, "trusted_proxies": ["127.0.0.1"], **management}
         ),
     )
+
+
+def owner_of(dsn: str) -> psycopg.Connection[dict[str, Any]]:
+    """A connection as the database's owner; every statement is a transaction of its own."""
+    return psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
 
 
 @contextmanager
@@ -184,5 +189,8 @@ def management_base(
         settings = management_settings(kafka.bootstrap, dsn, key_file)
         make_topics(settings)
         tenants = make_tenant(dsn, "acme"), make_tenant(dsn, "globex")
-        with running_management(settings, clickhouse_engine) as api:
-            yield ManagementBase(dsn, settings, api, *tenants)
+        with (
+            owner_of(dsn) as owner,
+            running_management(settings, clickhouse_engine) as api,
+        ):
+            yield ManagementBase(dsn, owner, settings, api, *tenants)

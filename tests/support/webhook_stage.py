@@ -97,7 +97,7 @@ def send_test(
 @contextmanager
 def webhook_stage(postgres_dsn: str, clickhouse: ClickHouse, folder: Path) -> Iterator[WebhookStage]:
     """The role, the action sink and one processors process; the processors may not have joined yet."""
-    with start_kafka(folder / "kafka") as broker, new_database(postgres_dsn) as dsn:
+    with start_kafka(folder / "kafka") as broker, new_database(postgres_dsn) as dsn, owner_of(dsn) as owner:
         migrate(dsn)
         settings = management_settings(broker.bootstrap, dsn, folder / "master.key")
         make_topics(settings)
@@ -105,7 +105,7 @@ def webhook_stage(postgres_dsn: str, clickhouse: ClickHouse, folder: Path) -> It
         actions = ActionsRole(settings, builtin_registry())
         workers = _workers(settings, folder)
         with running_management(settings, clickhouse) as api:
-            base = ManagementBase(dsn, settings, api, demo, make_tenant(dsn, "globex"))
+            base = ManagementBase(dsn, owner, settings, api, demo, make_tenant(dsn, "globex"))
             base = replace(base, tenant=replace(demo, admin_key=base.new_key("*")))
             actions.start()
             workers.start(WORKER)
