@@ -25,6 +25,7 @@ from tests.support.management import (
     ManagementBase,
     make_tenant,
     management_settings,
+    owner_of,
     running_management,
 )
 from tests.support.processors import Workers
