@@ -2,22 +2,18 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from hookline.embedded.postgres import PostgresServer
-from infra.actions.core.coercion import compile_coercer
-from infra.actions.registry import ActionRegistry, RegisteredAction
 from infra.clock import now_us
-from schemas.actions import Transaction
 from sinks.actions.assets import UPSERT_ASSET
-from sinks.actions.assets.upsert import upsert_assets
 from tests.support.actions import ActionBase, refusal_of
 from tests.support.assets import FULL_SNAPSHOT, asset_of, asset_request, details_of, mappings
 from tests.support.stack import new_database
+from tests.support.statements import statements_of
 
 WEBHOOKS = [UUID(int=number << 96) for number in (1, 2, 3)]
 DEVICE = {"device_id": "9", "provider": "acme-rmm"}
@@ -99,38 +95,6 @@ def test_what_a_report_is_refused_for_is_nothing_to_its_neighbours(base: ActionB
     assert base.count("outbox") == 4
 
 
-@dataclass
-class Counted:
-    """A transaction that keeps the statements it is given."""
-
-    inner: Transaction
-    statements: list[str] = field(default_factory=list)
-
-    def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        self.statements.append(sql)
-        return self.inner.rows(sql, parameters)
-
-    def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
-        self.statements.append(sql)
-        return self.inner.execute(sql, parameters)
-
-
-def statements_of(base: ActionBase, requests: list[dict[str, Any]]) -> list[str]:
-    counted: list[Counted] = []
-
-    def run(commands: Any) -> Any:
-        counted.append(Counted(commands[0][0].tx))
-        for context, _ in commands:
-            context.tx = counted[-1]
-        return upsert_assets(commands)
-
-    definition = replace(UPSERT_ASSET, handle_many=run)
-    registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
-    assert {outcome.status for outcome in base.run(*requests, registry=registry)} == {"dispatched"}
-    [only] = counted
-    return only.statements
-
-
 def test_a_hundred_reports_take_as_many_statements_as_two(base: ActionBase) -> None:
     def requests(prefix: str, count: int, **members: Any) -> list[dict[str, Any]]:
         return [
@@ -147,7 +111,9 @@ def test_a_hundred_reports_take_as_many_statements_as_two(base: ActionBase) -> N
         ]
 
     for members in ({}, {"os_version": "2025", "scope_id": "site-2"}, {"last_user": "eve"}):
-        few, many = (statements_of(base, requests(p, n, **members)) for p, n in (("few-", 2), ("many-", 100)))
+        few, many = (
+            statements_of(base, UPSERT_ASSET, requests(p, n, **members)) for p, n in (("few-", 2), ("many-", 100))
+        )
         assert few == many
         assert len(many) <= 14
 

@@ -56,3 +56,10 @@ def run_as_one_set(base: ActionBase, definition: ActionDefinition, requests: Seq
     outcomes = base.run(*requests, registry=ActionRegistry([registered]))
     assert len(answers) == len(requests), "the set was split, or its commands run one by one"
     return SetRun(outcomes, statements)
+
+
+def statements_of(base: ActionBase, definition: ActionDefinition, requests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The statements of a set of requests, all of which must succeed."""
+    run = run_as_one_set(base, definition, requests)
+    assert {outcome.status for outcome in run.outcomes} == {"dispatched"}, run.outcomes
+    return run.statements
