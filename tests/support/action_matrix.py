@@ -181,7 +181,7 @@ def _run_concurrent(subject: Subject) -> Cell:
     effects = words["created"] + words["changed"]
     assert together == {name: count * effects for name, count in growth.items()}
     assert Counter(subject.stage.events_after(position)) == Counter(subject.cells.events * effects)
-    return {"at_once": dict(sorted(words.items(), reverse=True))}
+    return {"at_once": dict(sorted(words.items(), key=lambda item: item[1]))}
 
 
 def _growth(subject: Subject, act: Callable[[], object]) -> dict[str, int]:

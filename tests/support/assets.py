@@ -46,8 +46,9 @@ FULL_SNAPSHOT: dict[str, Any] = {
 
 
 def documented(language: str) -> str:
-    """The example in `language` on the page of actions."""
-    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    """The example in `language` on the page of actions that is of an asset."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    (block,) = [block for block in blocks if ACTION in block or language != "json"]
     return str(block)
 
 
