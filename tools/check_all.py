@@ -19,6 +19,7 @@ CHECKS: dict[str, list[str]] = {
     "lock files": [sys.executable, "tools/check_lock.py"],
     "migrations": [sys.executable, "tools/check_migrations.py"],
     "openapi": [sys.executable, "tools/write_openapi.py", "--check"],
+    "actions": [sys.executable, "tools/write_actions.py", "--check"],
     "senders": [sys.executable, "tools/write_senders.py", "--check"],
     "topics": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_topics.py"],
 }

@@ -17,6 +17,7 @@ from hookline.management_client import ApiAddress
 from infra import metrics
 from infra.settings import Settings
 from infra.topics import load_topics
+from tools import write_actions
 from tools.list_settings import PAGE, page, variables
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +98,13 @@ def test_settings_metrics_and_topics_are_spelt_as_in_the_code(path: Path) -> Non
 
 def test_the_page_of_settings_is_the_one_the_code_gives() -> None:
     assert PAGE.read_text("utf-8") == page(), "run: .venv/bin/python tools/list_settings.py --write"
+
+
+def test_the_page_of_actions_has_what_the_registry_gives() -> None:
+    text = write_actions.PAGE.read_text("utf-8")
+    assert write_actions.page(text) == text, "run: .venv/bin/python tools/write_actions.py"
+    with pytest.raises(ValueError, match="the part events 0 times"):
+        write_actions.page(text.replace("end of events", "end"))
 
 
 def test_the_readmes_defaults_are_those_of_the_code() -> None:

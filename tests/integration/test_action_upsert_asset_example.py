@@ -5,19 +5,16 @@ from typing import Any
 import orjson
 import pytest
 
-from infra.actions.core.coercion import compile_coercer
-from infra.jsonata import ENGINES, Limits
-from infra.requests.mapping import FieldMapping
-from sinks.actions.assets import UPSERT_ASSET
+from infra.jsonata import ENGINES
 from tests.support.actions import ActionBase, add_mapping, refusal_of
 from tests.support.assets import ACTION, asset_of, documented, mappings, take_event_types
+from tests.support.documented import mapped_fields
 
 DOCUMENTED_BODY = {
     "event": {"id": "evt-1", "type": "device.updated"},
     "device": {"id": 8812, "hostname": "FRONTDESK-07", "status": "online"},
     "organization": {"id": "org-17", "name": "Acme"},
 }
-PATIENT = Limits(timeout_seconds=10.0, depth_max=200, result_bytes_max=1_048_576)
 
 
 @pytest.fixture
@@ -29,11 +26,7 @@ def documented_fields(engine: str) -> dict[str, Any]:
     """The documented mapping over a plausible body, coerced as processors do."""
     handler = orjson.loads(documented("json"))["handler_config"]
     assert handler["action"] == ACTION
-    mapping = FieldMapping(handler["field_mapping"], engine=engine, limits=PATIENT)
-    mapped = orjson.loads(mapping.evaluate(orjson.dumps(DOCUMENTED_BODY).decode(), None, now_ms=0, seed=0))
-    coerced = compile_coercer(UPSERT_ASSET).coerce(mapped)
-    assert coerced.problems == []
-    return coerced.fields
+    return mapped_fields(handler, DOCUMENTED_BODY, engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
