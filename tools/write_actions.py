@@ -49,7 +49,7 @@ _PART = "<!-- {0}: made by tools/write_actions.py -->\n{1}<!-- end of {0} -->"
 def definitions() -> list[ActionDefinition]:
     """The built-in actions by entity type and name."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
-    points = [EntryPoint(*offered, ENTRY_POINT_GROUP) for offered in declared[ENTRY_POINT_GROUP].items()]
+    points = [EntryPoint(name, value, ENTRY_POINT_GROUP) for name, value in declared[ENTRY_POINT_GROUP].items()]
     return [action.definition for action in load_actions(points).values()]
 
 

@@ -30,9 +30,9 @@ class Cannot:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """What clashes: the field that is named, other values than those that succeed, and what is there before."""
+    """A clash: `at` is the field it is named at, `fields` differ from those that succeed, `given` is there before."""
 
-    field: str
+    at: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     given: tuple[str, ...] = ()
 

@@ -46,7 +46,7 @@ class Subject:
 
     def request(self, fields: Fields | None = None, **members: Any) -> dict[str, Any]:
         """The action's command with `fields` over those that succeed."""
-        merged = named(self.cells.fields | dict(fields or {}), self.external_id)
+        merged = named({**self.cells.fields, **(fields or {})}, self.external_id)
         return request_of(self.stage.base, self.definition.name, merged, **members)
 
     def run(self, *requests: Mapping[str, Any]) -> list[Outcome]:
@@ -90,10 +90,16 @@ def word_of(outcome: Outcome) -> str:
 def _run_ok(subject: Subject) -> Cell:
     subject.prepare()
     position = subject.stage.position()
-    (outcome,) = subject.run(subject.request())
+    request = subject.request(hops=1)
+    (outcome,) = subject.run(request)
     assert word_of(outcome) == subject.cells.ok, outcome.body
     assert outcome.body["external_id"] == subject.external_id
-    assert tuple(subject.stage.events_after(position)) == subject.cells.events
+    events = subject.stage.events_after(position)
+    assert tuple(event["type"] for event in events) == subject.cells.events
+    actor = {"type": "webhook", "id": request["webhook_id"], "name": request["webhook_slug"]}
+    for event in events:
+        assert (event["actor"], event["causation_id"], event["hops"]) == (actor, request["delivery_id"], 2)
+        assert event["entity_id"] == outcome.body["entity_id"]
     return {"then": word_of(outcome), "events": list(subject.cells.events)}
 
 
@@ -118,7 +124,9 @@ def _run_invalid_type(subject: Subject) -> Cell:
 
 def _run_missing_required(subject: Subject) -> Cell:
     subject.prepare()
-    groups = [(f.name,) for f in subject.definition.target_fields if f.required or f.required_on_create]
+    groups: list[tuple[str, ...]] = [
+        (f.name,) for f in subject.definition.target_fields if f.required or f.required_on_create
+    ]
     groups += [*subject.definition.required_one_of, *subject.cells.required_one_of]
     left_out = [(group[0], subject.request(dict.fromkeys(group, ...))) for group in groups]
     return subject.refused(INVALID, left_out)
@@ -129,7 +137,7 @@ def _run_conflict(subject: Subject) -> Cell:
     if isinstance(conflict, Cannot):
         return conflict.cell
     subject.prepare((*subject.cells.given, *conflict.given))
-    return subject.refused(CONFLICT, [(conflict.field, subject.request(conflict.fields))])
+    return subject.refused(CONFLICT, [(conflict.at, subject.request(conflict.fields))])
 
 
 def _run_cross_tenant(subject: Subject) -> Cell:
@@ -180,7 +188,8 @@ def _run_concurrent(subject: Subject) -> Cell:
     assert words == subject.cells.at_once, [outcome.body for outcome in outcomes]
     effects = words["created"] + words["changed"]
     assert together == {name: count * effects for name, count in growth.items()}
-    assert Counter(subject.stage.events_after(position)) == Counter(subject.cells.events * effects)
+    told = Counter(event["type"] for event in subject.stage.events_after(position))
+    assert told == Counter(subject.cells.events * effects)
     return {"at_once": dict(sorted(words.items(), key=lambda item: item[1]))}
 
 
@@ -192,7 +201,7 @@ def _growth(subject: Subject, act: Callable[[], object]) -> dict[str, int]:
 
 def _with(subject: Subject, name: str, text: str) -> dict[str, Any]:
     """The command with `text` in a field, and what the field needs beside it to be looked at."""
-    return subject.request(subject.cells.beside.get(name, {}) | {name: text})
+    return subject.request({**subject.cells.beside.get(name, {}), name: text})
 
 
 CASES: Mapping[str, Callable[[Subject], Cell]] = {

@@ -101,11 +101,12 @@ class MatrixStage:
         last: int = self._rows(b"SELECT coalesce(max(position), 0) AS last FROM outbox", [])[0]["last"]
         return last
 
-    def events_after(self, position: int) -> list[str]:
-        """Types of the events after a position of the outbox; each keeps to its schema."""
+    def events_after(self, position: int) -> list[dict[str, Any]]:
+        """The events after a position of the outbox; each keeps to its schema."""
         rows = self._rows(b"SELECT payload FROM outbox WHERE position > %s ORDER BY position", [position])
-        check_events(row["payload"] for row in rows)
-        return [row["payload"]["type"] for row in rows]
+        events = [row["payload"] for row in rows]
+        check_events(events)
+        return events
 
     def _rows(self, query: bytes, parameters: Sequence[Any]) -> list[dict[str, Any]]:
         """Rows of all tenants: as the login sees them, and not as the role that commands run in."""
