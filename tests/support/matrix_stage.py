@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,7 +37,7 @@ AT_ONCE = 8
 #: The table that says that a command ran, and not what it did.
 _APPLIED = "applied_commands"
 #: When a mapping was last told of is no change either.
-_SUM = "md5(string_agg((to_jsonb(t) - 'last_synced_at')::text, '' ORDER BY to_jsonb(t)))"
+_SUM = "coalesce(sum(hashtextextended((to_jsonb(t) - 'last_synced_at')::text, 0)), 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class MatrixStage:
         with ThreadPoolExecutor(len(requests)) as threads:
             return list(threads.map(run, requests))
 
-    def state(self) -> dict[str, tuple[int, str]]:
+    def state(self) -> dict[str, tuple[int, Decimal]]:
         """How many rows every table has, and a sum over them."""
         return {row["name"]: (row["count"], row["sum"]) for row in self._rows(self._state, [])}
 
