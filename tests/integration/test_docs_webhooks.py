@@ -88,8 +88,8 @@ def test_every_webhook_of_the_page_of_actions_does_what_the_page_says(demo: Demo
         demo.do(step)
     base, ids = demo.base, demo.base.tenant.ids
     (ticket,) = base.rows("SELECT * FROM tickets WHERE tenant_id = %s", [base.tenant.tenant_id])
-    assert (ticket["status_id"], ticket["priority_id"]) == (ids["closed"], ids["critical"])
-    assert ticket["attributes"] == {"severity": 1, "sensor": "C:"}
+    assert (ticket["status_id"], ticket["priority_id"]) == (ids["closed"], ids["high"])
+    assert (ticket["title"], ticket["attributes"]) == ("srv-01: Disk nearly full", {"severity": 2, "sensor": "C:"})
     assert [row["asset_id"] for row in base.rows("SELECT asset_id FROM ticket_assets")] == [ids["asset"]]
     acme = base.rows("SELECT name, phone_no FROM clients WHERE id = %s", [ids["client"]])
     assert acme == [{"name": "ACME LTD", "phone_no": "+44 20 7946"}]
