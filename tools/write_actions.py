@@ -36,7 +36,7 @@ CASES = {
     "concurrent": "eight at once",
 }
 FIELDS_SHOWN_MAX = 2
-#: Assets have rules of their own (`sinks/actions/assets/events.py`).
+#: What device snapshots change besides (`sinks/actions/assets/events.py`).
 ASSET_CHANGES = {
     "asset.activated": ("is_active", "rmm.status"),
     "asset.deactivated": ("is_active", "rmm.status"),
@@ -136,7 +136,7 @@ def events() -> str:
 def _told_changes(event_type: str) -> str:
     rules = ENTITY_EVENTS.get(event_type.partition(".")[0])
     own = {} if rules is None else {one.event_type: one.columns for one in rules.own}
-    columns = own.get(event_type) or ASSET_CHANGES.get(event_type, ())
+    columns = ASSET_CHANGES.get(event_type) or own.get(event_type, ())
     if columns:
         return ", ".join(f"`{column}`" for column in sorted(columns))
     return "the others" if event_type.endswith(".updated") else "none"
