@@ -6,6 +6,7 @@ once (`INGRESS_REQUESTS.labels("accepted")`) and keep it. Seconds since a commit
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -27,6 +28,17 @@ ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 _BATCH_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
 _OUTCOME_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0)
 _BATCH_RECORDS = (1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000)
+
+
+class RelayMetrics(NamedTuple):
+    """What every relay of management shows."""
+
+    leader: Gauge
+    published: Counter
+    publish_seconds: Histogram
+    waiting: Gauge
+    oldest_seconds: Gauge
+    last_published: Gauge
 
 
 def render() -> bytes:
@@ -118,14 +130,23 @@ ANALYTICS_REBALANCES = _counter("analytics_rebalances", "Assignments changed by 
 MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")
 MANAGEMENT_ANSWER_SECONDS = _histogram("management_answer_seconds", "Time to answer.", ANSWER_SECONDS, "resource")
 
-# The relay of management: from the outbox in Postgres to configuration.webhook.changed.v1.
-CONFIGURATION_LEADER = _gauge("configuration_relay_leader", "1 while this process publishes the configuration.")
-CONFIGURATION_CHANGES = _counter("configuration_changes_published", "Changes published.")
-CONFIGURATION_CHANGE_SECONDS = _histogram(
-    "configuration_change_seconds", "From the oldest change of a batch to its acknowledgement.", ANSWER_SECONDS
+# The relays of management: from an outbox in Postgres to configuration.webhook.changed.v1 and domain.event.occurred.v1.
+CONFIGURATION_RELAY = RelayMetrics(
+    _gauge("configuration_relay_leader", "1 while this process publishes the configuration."),
+    _counter("configuration_changes_published", "Changes published."),
+    _histogram(
+        "configuration_change_seconds", "From the oldest change of a batch to its acknowledgement.", ANSWER_SECONDS
+    ),
+    _gauge("configuration_changes_waiting", "Committed changes not published yet."),
+    _gauge("configuration_oldest_change_seconds", "How long the oldest of them waits."),
+    _gauge("configuration_last_published_timestamp_seconds", "When this process last published a change."),
 )
-CONFIGURATION_WAITING_CHANGES = _gauge("configuration_changes_waiting", "Committed changes not published yet.")
-CONFIGURATION_OLDEST_SECONDS = _gauge("configuration_oldest_change_seconds", "How long the oldest of them waits.")
-CONFIGURATION_LAST_PUBLISHED = _gauge(
-    "configuration_last_published_timestamp_seconds", "When this process last published a change."
+EVENT_RELAY = RelayMetrics(
+    _gauge("event_relay_leader", "1 while this process publishes domain events."),
+    _counter("events_published", "Domain events published."),
+    _histogram("event_seconds", "From the oldest event of a batch to its acknowledgement.", ANSWER_SECONDS),
+    _gauge("events_waiting", "Committed domain events not published yet."),
+    _gauge("oldest_event_seconds", "How long the oldest of them waits."),
+    _gauge("events_last_published_timestamp_seconds", "When this process last published a domain event."),
 )
+EVENTS_DROPPED = _counter("events_dropped", "Domain events too large for their topic: logged and given up.")

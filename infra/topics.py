@@ -32,6 +32,7 @@ ACTIONS = "actions.action.requested.v1"
 EXPEDITED_ACTIONS = "actions.action.expedited.v1"
 ACTION_DEAD_LETTERS = "actions.action.requested.v1.dlq"
 CONFIGURATION = "configuration.webhook.changed.v1"
+DOMAIN_EVENTS = "domain.event.occurred.v1"
 
 NAME_PATTERN = r"^[a-z]+\.[a-z]+(?:-[a-z]+)*\.[a-z]+\.v[1-9][0-9]*(?:\.dlq|\.retry)?$"
 TOPICS_FILE = Path(__file__).parent.parent / "topics.yaml"

@@ -6,16 +6,23 @@ still sends, also when it wakes up later. That is the fence which a lock elsewhe
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from confluent_kafka import KafkaException, Producer
 
 from infra.errors import KafkaUnavailableError
-from infra.kafka import producer_properties
+from infra.kafka import Headers, producer_properties
 from infra.settings import KafkaSettings
 
 _QUEUE_FULL_WAIT_SECONDS = 0.1
 
-Records = Sequence[tuple[bytes, bytes | None]]
+
+class KeyedRecord(NamedTuple):
+    """One record of a batch. A value of None deletes its key."""
+
+    key: bytes
+    value: bytes | None
+    headers: Headers = ()
 
 
 class FencedProducer:
@@ -37,25 +44,25 @@ class FencedProducer:
         with _failures_translated("begin"):
             self._producer.init_transactions(timeout_seconds)
 
-    def publish(self, topic: str, records: Records) -> None:
-        """Write (key, value) pairs, in this order; returns when all are acknowledged and visible.
+    def publish(self, topic: str, records: Sequence[KeyedRecord]) -> None:
+        """Write records, in this order; returns when all are acknowledged and visible.
 
-        A value of None deletes its key. Raises KafkaUnavailableError: then nobody knows whether they are there.
+        Raises KafkaUnavailableError: then nobody knows whether they are there.
         """
         with _failures_translated(f"publish to {topic}"):
             self._producer.begin_transaction()
-            for key, value in records:
-                self._produce(topic, key, value)
+            for record in records:
+                self._produce(topic, record)
             self._producer.commit_transaction(self._timeout_seconds)
 
     def close(self) -> None:
         """Let the connections go; what is not committed is never seen."""
         self._producer.purge()
 
-    def _produce(self, topic: str, key: bytes, value: bytes | None) -> None:
+    def _produce(self, topic: str, record: KeyedRecord) -> None:
         while True:
             try:
-                self._producer.produce(topic, key=key, value=value)
+                self._producer.produce(topic, key=record.key, value=record.value, headers=list(record.headers))
                 return
             except BufferError:
                 self._producer.poll(_QUEUE_FULL_WAIT_SECONDS)

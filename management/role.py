@@ -11,6 +11,7 @@ from infra.role import PartHealth, Role
 from infra.settings import Settings
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
+from management.domain_events.relay import DomainEventRelay
 from management.resources import build_resources
 from management.status import SystemStatus
 from management.testing import Testing
@@ -31,7 +32,7 @@ class ManagementRole:
         self._pool: Pool | None = None
         self._server: HttpServer | None = None
         self._status: SystemStatus | None = None
-        self._relay = ConfigurationRelay(settings)
+        self._relays: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings))
         self._testing: Testing | None = None
 
     @property
@@ -44,13 +45,14 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing = resources.testing
-        everyone: list[Role] = [self, self._relay, *self._parts]
+        everyone: list[Role] = [self, *self._relays, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
         operations = [health_routes(everyone), self._status.routes()]
         address = self._settings.management
         self._server = HttpServer(build_application(resources.routes, operations), host=address.host, port=address.port)
         self._server.start()
-        self._relay.start()
+        for relay in self._relays:
+            relay.start()
         self._testing.start()
         # What is there by now, the application above all, lives as long as the process: looking through it for garbage
         # held every request up for 90 ms, once in some sixty lists of webhooks.
@@ -65,7 +67,8 @@ class ManagementRole:
             self._server.stop(timeout_seconds)
         if self._testing is not None:
             self._testing.stop(timeout_seconds)
-        self._relay.stop(timeout_seconds)
+        for relay in self._relays:
+            relay.stop(timeout_seconds)
         if self._status is not None:
             self._status.close()
         if self._pool is not None:

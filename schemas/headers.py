@@ -21,6 +21,9 @@ REPLAY_MODE = "hookline-replay-mode"
 REPLAY_DEPTH = "hookline-replay-depth"
 TEST = "hookline-test"
 DEAD_LETTER = "hookline-dead-letter"
+#: Of a domain event, with the tenant's id: enough to choose without reading it. Requests may bring HOPS, too.
+EVENT_TYPE = "hookline-event-type"
+HOPS = "hookline-hops"
 
 RawHeaders = list[tuple[str, bytes]]
 

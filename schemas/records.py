@@ -152,6 +152,42 @@ class RejectionRecord(Record):
     count: int = 1
 
 
+class EventActor(Record):
+    """Who made a change: a webhook by its action, or a caller of the API."""
+
+    type: Literal["webhook", "user", "api_key"]
+    id: str
+    name: str
+
+
+class FieldChange(Record):
+    """A field of an entity before and after."""
+
+    previous: Any
+    new: Any
+
+
+class DomainEvent(Record):
+    """Value of domain.event.occurred.v1: something happened to an entity. Key: tenant id, a slash, entity id.
+
+    `occurred_at` is RFC 3339 in UTC, as all times inside `data`, which is the entity after it. `causation_id` is the
+    delivery or the API's request that led to it; `hops` counts our own actions on the way, this one included.
+    `schemas/events` has the schema of each core type; other packages' actions have types of their own.
+    """
+
+    event_id: str
+    type: str
+    occurred_at: str
+    tenant_id: str
+    entity_type: str
+    entity_id: str
+    actor: EventActor
+    causation_id: str
+    hops: int
+    data: dict[str, Any]
+    changes: dict[str, FieldChange]
+
+
 class DeadLetter(Record):
     """JSON of the header `hookline-dead-letter`; the record's key, value and other headers are the original's."""
 

@@ -26,20 +26,8 @@ FROM unnest(%(tenant_ids)s::uuid[], %(webhook_ids)s::uuid[]) AS wanted (tenant_i
 JOIN webhooks w ON w.tenant_id = wanted.tenant_id AND w.id = wanted.webhook_id
 JOIN tenants t ON t.id = w.tenant_id
 
--- name: become_relay
-SET ROLE hookline_relay
-
--- name: bound_session
-SELECT
-    set_config('statement_timeout', %(statement_timeout_ms)s, false),
-    set_config('idle_session_timeout', %(idle_timeout_ms)s, false),
-    set_config('idle_in_transaction_session_timeout', %(idle_timeout_ms)s, false)
-
 -- name: listen
 LISTEN hookline_configuration
-
--- name: try_lead
-SELECT pg_try_advisory_lock(%(lock_key)s) AS leads
 
 -- name: read_changes
 SELECT tenant_id, change_id, webhook_id, created_at FROM configuration_outbox ORDER BY position LIMIT %(limit)s

@@ -11,7 +11,8 @@ from schemas.headers import DeliveryHeaders
 from schemas.records import DispatchStatus
 from schemas.webhooks import ActionHandler, WebhookConfig
 
-_HOPS_HEADER = b'"hookline-hops"'
+HOPS_MAX = 1_000
+_HOPS_HEADER = f'"{record_headers.HOPS}"'.encode()
 
 
 class RecordOrigin(NamedTuple):
@@ -114,8 +115,14 @@ def forwarded_headers(headers: DeliveryHeaders) -> record_headers.RawHeaders:
 
 
 def hops_of(headers: DeliveryHeaders) -> int:
-    """How many of our own actions led to the request, as its header says."""
+    """How many of our own actions led to the request, as its header says: 0 without one and for one that is no number.
+
+    At most HOPS_MAX; more than that is as good as that.
+    """
     if _HOPS_HEADER not in headers.request:
         return 0
-    text = str(orjson.loads(headers.request).get("headers", {}).get("hookline-hops", "0"))
-    return int(text) if text.isdecimal() and len(text) <= 4 else 0  # more digits are no hop count
+    text = str(orjson.loads(headers.request).get("headers", {}).get(record_headers.HOPS, ""))
+    if not (text.isascii() and text.isdecimal()):
+        return 0
+    digits = text.lstrip("0") or "0"
+    return HOPS_MAX if len(digits) > len(str(HOPS_MAX)) else min(int(digits), HOPS_MAX)

@@ -1,5 +1,6 @@
 """The processors' decisions on a real RocksDB partition."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,28 @@ async def test_a_request_becomes_one_action_with_its_mapped_fields(pipeline: Pip
         0,
         0,
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "hops"),
+    [
+        (None, 0),
+        *(("0", 0), ("3", 3), ("007", 7), ("1000", 1_000)),
+        *(("1001", 1_000), ("9" * 5_000, 1_000), ("0" * 5_000, 0)),
+        *(("", 0), ("-1", 0), ("+1", 0), ("1.0", 0), (" 2", 0), ("two", 0), ("٣", 0), ("3, 4", 0)),
+    ],
+    ids=str,
+)
+async def test_hops_are_those_of_the_requests_header_as_far_as_it_is_a_number(
+    pipeline: PipelineUnderTest, header: str | None, hops: int
+) -> None:
+    request = alert_request("a-1")
+    headers = record_headers.decode(request.message["headers"])
+    facts = json.loads(headers.request)
+    facts["headers"] |= {"x-other": '"hookline-hops"'} if header is None else {record_headers.HOPS: header}
+    raw = record_headers.encode(headers._replace(request=json.dumps(facts).encode()))
+    outbox = await pipeline.receive(request._replace(message=request.message | {"headers": raw}))
+    assert ActionRequest.model_validate(outbox.values(ACTIONS)[0]).hops == hops
 
 
 async def test_the_trace_context_and_the_delivery_travel_as_headers(pipeline: PipelineUnderTest) -> None:

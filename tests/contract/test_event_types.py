@@ -14,10 +14,12 @@ import pytest
 
 from infra.event_schemas.checks import DIALECT, find_problems
 from infra.event_schemas.compatibility import find_differences
+from infra.topics import DOMAIN_EVENTS
 from schemas.event_types import NAME_PATTERN, CoreEventType, core_event_types, is_reserved
-from schemas.records import DeliveryRecord
+from schemas.records import DeliveryRecord, DomainEvent
 from sinks.actions.tags.fields import TAGGED_TYPES
 from tests.contract.test_schemas_examples import EXAMPLES, load
+from tests.support.events import check_events
 
 ROOT = Path(__file__).parents[2]
 TELLERS = sorted(path for part in ("sinks/actions", "infra/entities") for path in (ROOT / part).rglob("*.py"))
@@ -69,6 +71,19 @@ def test_a_schema_is_fit_for_use_and_says_whose_it_is(version: CoreEventType) ->
         entity_type = version.name.partition(".")[0]
         whose = {"enum": [*TAGGED_TYPES]} if entity_type == "entity" else {"const": entity_type}
         assert schema["properties"]["entity_type"] == whose
+
+
+@BY_VERSION
+def test_a_schema_of_a_domain_event_is_of_the_members_that_its_record_has(version: CoreEventType) -> None:
+    if version.name != DELIVERY_RECORDED:
+        assert version.json_schema["required"] == list(DomainEvent.model_fields)
+        assert version.json_schema["properties"].keys() == DomainEvent.model_fields.keys()
+
+
+def test_examples_of_domain_events_keep_to_their_schemas() -> None:
+    examples = [path for path in EXAMPLES if path.parent.name == DOMAIN_EVENTS]
+    assert examples
+    check_events(json.loads(load(path)[3] or b"") for path in examples)
 
 
 def test_versions_have_no_gaps_and_a_later_one_accepts_what_an_earlier_one_did() -> None:

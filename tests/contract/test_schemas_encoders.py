@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import topics
+from infra.entities.outbox import Cause, outbox_row
 from infra.requests.headers import StoredHeaders
 from ingress.core.facts import request_facts
 from ingress.core.http1 import Head
 from ingress.rejections import Rejected, RejectionLog
+from management.domain_events.relay import event_record
+from management.domain_events.repository import WaitingEvent
 from processors.core.outputs import RecordOrigin, action_request, delivery_record
+from schemas import headers as record_headers
+from schemas.encoding import record_bytes
 from schemas.headers import DeliveryHeaders, Replay
 from schemas.records import (
     ActionRequest,
     DeliveryRecord,
     DispatchStatus,
+    DomainEvent,
     ErrorCode,
     RejectionRecord,
     RequestFacts,
@@ -110,6 +118,64 @@ def test_an_action_request_is_what_the_model_reads(
     assert (read.config_version, read.webhook_slug, read.hops, read.priority) == (7, "rmm-alerts", hops, priority)
     assert read.replay_id == (None if headers.replay is None else headers.replay.replay_id)
     assert (read.is_test, read.received_at) == (headers.is_test, headers.received_at_us)
+
+
+@given(
+    event_type=st.sampled_from(["ticket.created", "bell.rung"]),
+    actor_type=st.sampled_from(["webhook", "user", "api_key"]),
+    name=TEXT,
+    hops=st.integers(0, 1_001),
+    data=st.dictionaries(TEXT, JSON_VALUES, max_size=4),
+    changes=st.dictionaries(TEXT, st.fixed_dictionaries({"previous": JSON_VALUES, "new": JSON_VALUES}), max_size=2),
+)
+def test_a_domain_event_is_what_the_model_reads(
+    event_type: str,
+    actor_type: str,
+    name: str,
+    hops: int,
+    data: dict[str, Any],
+    changes: dict[str, Any],
+) -> None:
+    occurred_at = datetime(2026, 1, 1, 12, 30, 15, 250_000, tzinfo=UTC)
+    event_id, tenant_id, entity_id, causation_id = (uuid4() for _ in range(4))
+    actor = {"type": actor_type, "id": str(uuid4()), "name": name}
+    row = outbox_row(
+        event_type,
+        event_id=event_id,
+        occurred_at=occurred_at,
+        tenant_id=tenant_id,
+        entity_type="ticket",
+        entity_id=entity_id,
+        cause=Cause(actor, str(causation_id), hops),
+        data=data,
+        changes=changes,
+    )
+    value = record_bytes(row["payload"])
+    read = DomainEvent.model_validate_json(value)
+    assert list(json.loads(value)) == list(DomainEvent.model_fields)
+    assert (read.event_id, read.tenant_id, read.entity_id) == (str(event_id), str(tenant_id), str(entity_id))
+    assert (read.type, read.entity_type, read.hops) == (event_type, "ticket", hops)
+    assert (read.actor.model_dump(), read.causation_id) == (actor, str(causation_id))
+    assert read.occurred_at == "2026-01-01T12:30:15.250Z"
+    assert (read.data, {field: change.model_dump() for field, change in read.changes.items()}) == (data, changes)
+    waiting = WaitingEvent(
+        tenant_id=tenant_id,
+        event_id=event_id,
+        event_type=event_type,
+        entity_id=entity_id,
+        created_at=0.0,
+        size_bytes=len(value),
+        hops=str(hops),
+        payload=value.decode(),
+    )
+    record = event_record(waiting)
+    assert record is not None
+    assert (record.key, record.value) == (f"{tenant_id}/{entity_id}".encode(), value)
+    assert dict(record.headers) == {
+        record_headers.TENANT_ID: str(tenant_id).encode(),
+        record_headers.EVENT_TYPE: event_type.encode(),
+        record_headers.HOPS: str(hops).encode(),
+    }
 
 
 @given(

@@ -126,6 +126,9 @@ def test_the_key_is_the_one_its_topic_declares(path: Path) -> None:
         assert key == entity_key(request.tenant_id, request.webhook_id, external_id)
     elif topic == topics.REJECTED:
         assert key == (RejectionRecord.model_validate_json(value or b"").webhook_id or "").encode()
+    elif topic == topics.DOMAIN_EVENTS:
+        event = records.DomainEvent.model_validate_json(value or b"")
+        assert key == f"{event.tenant_id}/{event.entity_id}".encode()
     elif topic == topics.CONFIGURATION and value is not None:
         config = WebhookConfig.model_validate_json(value)
         assert key == webhook_key(config.tenant_id, config.webhook_id).encode()

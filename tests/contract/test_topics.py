@@ -26,7 +26,14 @@ INSIDE_OTHERS = {"Record", "DeliveryError", "RequestFacts", "Origin", "DeadLette
 INSIDE_OTHERS |= {"HmacScheme", "BearerScheme", "BasicScheme", "ApiKeyScheme", "PathTokenScheme", "IpAllowlistScheme"}
 INSIDE_OTHERS |= {"NoScheme", "StandardWebhooksScheme", "PresetScheme", "StandardWebhooksAuth", "PresetAuth"}
 INSIDE_OTHERS |= {"BearerAuth", "BasicAuth", "ApiKeyAuth", "PathTokenAuth", "IpAllowlistAuth", "NoAuth"}
-INSIDE_OTHERS |= {"IdempotencySource", "ActionHandler", "WorkflowHandler", "EventValidation"}
+INSIDE_OTHERS |= {
+    "EventActor",
+    "FieldChange",
+    "IdempotencySource",
+    "ActionHandler",
+    "WorkflowHandler",
+    "EventValidation",
+}
 RAW_RETENTION_SECONDS_MIN = 7 * 86_400
 CODE_FOLDERS = ("hookline", "ingress", "processors", "sinks", "management", "infra", "schemas", "bench", "migrations")
 

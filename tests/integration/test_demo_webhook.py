@@ -14,6 +14,7 @@ from infra.migrations import migrate
 from infra.secretbox import SecretBox, load_secret_box
 from infra.settings import Settings
 from infra.webhooks import Webhook
+from management.configuration.relay import ConfigurationRelay
 from tests.support.analytics import make_topics
 from tests.support.configuration import publish_webhook
 from tests.support.management import management_settings
@@ -52,7 +53,7 @@ def ensure(dsn: str, settings: Settings, secret_box: SecretBox) -> bool:
 
 def in_force(settings: Settings, secret_box: SecretBox) -> Webhook | None:
     """After a relay had its turn."""
-    with running_relay(settings):
+    with running_relay(ConfigurationRelay(settings)):
         pass
     return find_webhook(settings.kafka, secret_box, tenant_slug="demo", slug=SLUG)
 

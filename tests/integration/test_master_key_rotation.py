@@ -21,6 +21,7 @@ from infra.migrations import migrate
 from infra.secretbox import MasterKeyFile, SecretBox, key_id, key_id_of, load_secret_box, webhook_context
 from infra.settings import Settings
 from infra.webhooks import WebhookTable
+from management.configuration.relay import ConfigurationRelay
 from tests.support.analytics import make_topics
 from tests.support.management import KnownTenant, make_tenant, management_settings
 from tests.support.relay import running_relay
@@ -132,7 +133,7 @@ def test_a_rotation_killed_at_random_points_ends_with_everything_under_the_new_k
     print(f"seed {seed}")  # noqa: T201  # shown when it fails
     randomness = random.Random(seed)
     [old] = installation.key_file.read()
-    with running_relay(installation.settings), reader(installation) as table:
+    with running_relay(ConfigurationRelay(installation.settings)), reader(installation) as table:
         refused = table.refused
         assert_opens_everything(table, installation)
         for _ in range(KILLS):
@@ -172,7 +173,7 @@ def test_a_rotation_killed_at_random_points_ends_with_everything_under_the_new_k
 
 def test_an_old_key_that_something_needs_is_not_dropped(installation: Installation) -> None:
     [old] = installation.key_file.read()
-    with running_relay(installation.settings):
+    with running_relay(ConfigurationRelay(installation.settings)):
         prepared = installation.run("--prepare")
         assert prepared.returncode == 0, prepared.stderr
         new, _ = installation.key_file.read()
@@ -201,7 +202,7 @@ def test_a_secret_that_no_key_opens_is_named_and_the_others_are_resealed(install
     webhook_id = next(key[1] for key, values in installation.secrets.items() if len(values) == 1)
     with psycopg.connect(installation.settings.postgres.dsn.get_secret_value()) as connection:
         connection.execute("UPDATE webhook_secrets SET sealed = %s WHERE webhook_id = %s", (stranger, webhook_id))
-    with running_relay(installation.settings):
+    with running_relay(ConfigurationRelay(installation.settings)):
         done = installation.run()
     assert done.returncode == 1
     assert webhook_id in done.stderr

@@ -128,7 +128,7 @@ def test_status_shows_every_part_and_group(stack: RunningStack) -> None:
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
     assert status["ready"] is True
-    assert {part["name"] for part in status["parts"]} == ROLES | {"relay"}
+    assert {part["name"] for part in status["parts"]} == ROLES | {"relay", "events"}
     assert {group["role"] for group in status["groups"]} == {"processors", "actions", "analytics"}
     assert hookline("status", "--data-dir", str(stack.data_dir)).returncode == 0
 

@@ -25,6 +25,7 @@ from infra.log import get_logger
 from infra.migrations import migrate
 from infra.secretbox import create_master_key_file
 from infra.settings import ClickHouseSettings, KafkaSettings, ManagementSettings, PostgresSettings, Settings
+from management.domain_events.repository import EventSession
 from management.role import ManagementRole
 from tests.support.analytics import make_topics
 from tests.support.stack import new_database
@@ -160,6 +161,15 @@ def running_management(settings: Settings, clickhouse: ClickHouse) -> Iterator[h
         role.stop(10)
 
 
+@contextmanager
+def events_kept(dsn: str) -> Iterator[None]:
+    """Domain events stay in the outbox, where a test may look at them: the lead over them is taken, as by another
+    management."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (EventSession.lock_key,))
+        yield
+
+
 @pytest.fixture
 def whole_log(management_base: ManagementBase, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """Gives, when called, all that was logged since the test began, whatever its level; never an empty text."""
@@ -182,7 +192,7 @@ def management_base(
     clickhouse_engine: ClickHouse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ManagementBase]:
-    """A migrated database of this module's own, tenants `acme` and `globex`, and the role on it."""
+    """A migrated database of this module's own, tenants `acme` and `globex`, and the role on it, which keeps events."""
     with new_database(postgres.dsn) as dsn:
         migrate(dsn)
         key_file = tmp_path_factory.mktemp("management") / "master.key"
@@ -190,6 +200,7 @@ def management_base(
         make_topics(settings)
         tenants = make_tenant(dsn, "acme"), make_tenant(dsn, "globex")
         with (
+            events_kept(dsn),
             owner_of(dsn) as owner,
             running_management(settings, clickhouse_engine) as api,
         ):

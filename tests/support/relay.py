@@ -23,19 +23,23 @@ from psycopg.rows import dict_row
 from hookline.embedded.ports import pick_free
 from infra.compacted import read_to_end
 from infra.kafka import PolledProducer
+from infra.migrations import migrate
 from infra.settings import Settings
 from infra.topics import CONFIGURATION
 from infra.webhooks import webhook_key
 from management.configuration.records import enqueue_change
 from management.configuration.relay import ConfigurationRelay
+from management.domain_events.relay import DomainEventRelay
 from schemas.webhooks import WebhookConfig
-from tests.support.management import KnownTenant
+from tests.support.analytics import make_topics
+from tests.support.management import KnownTenant, make_tenant, management_settings
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SEALED = "v1.000000000000.bm90IGEgc2VjcmV0"
 READY_SECONDS = 60.0
 _LOADERS = 2
+AnyRelay = ConfigurationRelay | DomainEventRelay
 
 _INSERT = (
     "INSERT INTO webhooks (tenant_id, id, slug, name, is_active, auth_config) "
@@ -166,10 +170,17 @@ class ChangeLoad:
                 self.committed[webhook_id][self.tables.change(webhook_id, name)] = name
 
 
+def prepared(dsn: str, bootstrap: str, folder: Path) -> Tables:
+    """A migrated database with one tenant, and the topics."""
+    migrate(dsn)
+    settings = management_settings(bootstrap, dsn, folder / "master.key")
+    make_topics(settings)
+    return Tables(settings, make_tenant(dsn, f"relay-{uuid.uuid4().hex[:8]}"))
+
+
 @contextmanager
-def running_relay(settings: Settings, *, await_ready: bool = True) -> Iterator[ConfigurationRelay]:
-    """A relay in a thread of this process."""
-    relay = ConfigurationRelay(settings)
+def running_relay(relay: AnyRelay, *, await_ready: bool = True) -> Iterator[AnyRelay]:
+    """A relay in a thread of this process, stopped at the end."""
     relay.start()
     try:
         if await_ready:
@@ -222,22 +233,22 @@ class ManagementProcess:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
-    def relay_state(self) -> str | None:
-        """`leader`, `standby`, `starting`; None while nothing answers."""
+    def relay_state(self, relay: str = "relay") -> str | None:
+        """`leader`, `standby`, `starting`; None while nothing answers. `relay`: that of the webhooks, or `events`."""
         try:
             content = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()
         except (httpx.TransportError, json.JSONDecodeError):
             return None
-        [details] = [part["details"] for part in content["parts"] if part["name"] == "relay"]
+        [details] = [part["details"] for part in content["parts"] if part["name"] == relay]
         return str(details["state"])
 
-    def await_state(self, state: str, *, timeout_seconds: float = READY_SECONDS) -> None:
+    def await_state(self, state: str, *, relay: str = "relay", timeout_seconds: float = READY_SECONDS) -> None:
         def reached() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, self._log.read_text()
-            return self.relay_state() == state
+            return self.relay_state(relay) == state
 
-        eventually(reached, timeout_seconds=timeout_seconds, what=f"the relay to be {state}")
+        eventually(reached, timeout_seconds=timeout_seconds, what=f"the {relay} to be {state}")
 
 
 @contextmanager
