@@ -39,3 +39,4 @@ class InboundActionDefinition(BaseModel):
     target_fields: list[InboundActionTargetField]
     required_one_of: list[list[str]]
     options: list[InboundActionOption]
+    package: str = Field(description="the installed package that brings it; `hookline` brings those of Hookline's own")

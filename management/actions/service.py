@@ -1,16 +1,16 @@
 """Actions of this installation: the same for every tenant, loaded at the start."""
 
-from infra.actions.registry import ActionRegistry
+from infra.actions.registry import ActionRegistry, RegisteredAction
 from management.actions.schemas import InboundActionDefinition, InboundActionOption, InboundActionTargetField
 from management.paging import Page, PageMeta
-from schemas.actions import ActionDefinition, ActionOption, TargetField
+from schemas.actions import ActionOption, TargetField
 
 
 class ActionService:
     """Asks no store anything."""
 
     def __init__(self, registry: ActionRegistry) -> None:
-        shown = [_shown(registry[name].definition) for name in registry]
+        shown = [_shown(action) for action in registry.values()]
         self._page: Page[InboundActionDefinition] = Page(
             data=shown, meta=PageMeta(page=1, per_page=len(shown), total=len(shown))
         )
@@ -20,7 +20,8 @@ class ActionService:
         return self._page
 
 
-def _shown(definition: ActionDefinition) -> InboundActionDefinition:
+def _shown(action: RegisteredAction) -> InboundActionDefinition:
+    definition = action.definition
     return InboundActionDefinition(
         name=definition.name,
         entity_type=definition.entity_type,
@@ -29,6 +30,7 @@ def _shown(definition: ActionDefinition) -> InboundActionDefinition:
         target_fields=[_field(field) for field in definition.target_fields],
         required_one_of=[list(group) for group in definition.required_one_of],
         options=[_option(option) for option in definition.options],
+        package=action.package,
     )
 
 
