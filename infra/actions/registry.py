@@ -46,28 +46,31 @@ def load_actions(points: Sequence[EntryPoint] | None = None) -> ActionRegistry:
     Raises ActionRegistryError with every fault: failed load, bad definition, a name given twice, a missing built-in.
     """
     faults: list[str] = []
-    registered: dict[str, RegisteredAction] = {}
+    packages: dict[str, str] = {}
+    registered: list[RegisteredAction] = []
     for point in points if points is not None else tuple(entry_points(group=ENTRY_POINT_GROUP)):
         package = point.dist.name if point.dist is not None else point.value
         for definition in _definitions_of(point, package, faults):
             found = [f"{fault} (package {package})" for fault in definition_faults(definition)]
-            earlier = registered.get(definition.name)
-            if earlier is not None:
-                found.append(f"action {definition.name!r} is given by two packages: {earlier.package} and {package}")
+            earlier = packages.setdefault(str(definition.name), package)
+            if earlier != package or any(one.definition.name == definition.name for one in registered):
+                found.append(f"action {definition.name!r} is given by two packages: {earlier} and {package}")
             if not found:
-                registered[definition.name] = RegisteredAction(definition, package, compile_coercer(definition))
+                registered.append(RegisteredAction(definition, package, compile_coercer(definition)))
             faults += found
-    faults += [f"built-in action {name!r} is missing" for name in sorted(REQUIRED_ACTIONS - set(registered))]
+    faults += [f"built-in action {name!r} is missing" for name in sorted(REQUIRED_ACTIONS - packages.keys())]
     if faults:
         raise ActionRegistryError("actions cannot be loaded: " + "; ".join(faults))
-    return ActionRegistry(tuple(registered.values()))
+    return ActionRegistry(registered)
 
 
 def _definitions_of(point: EntryPoint, package: str, faults: list[str]) -> tuple[ActionDefinition, ...]:
     try:
         loaded = point.load()
-    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
-        faults.append(f"entry point {point.name!r} of package {package} failed to load: {error}")
+    except Exception as error:  # noqa: BLE001
+        # Anybody's module may fail in any way; it is named with the other faults, and the start is refused.
+        cause = f"{type(error).__name__}: {error}"
+        faults.append(f"entry point {point.name!r} of package {package} failed to load: {cause}")
         return ()
     definitions = loaded if isinstance(loaded, tuple) else (loaded,)
     if not all(isinstance(definition, ActionDefinition) for definition in definitions):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -105,6 +106,57 @@ def test_all_faults_stand_in_one_message(monkeypatch: pytest.MonkeyPatch) -> Non
         "built-in action 'upsertAssetByExternalId' is missing",
     ):
         assert part in message
+
+
+def test_a_module_that_fails_in_whatever_way_is_a_fault_like_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    causes = {"KeyError": "{}['absent']", "ZeroDivisionError": "1 / 0", "SyntaxError": "def", "OSError": "open('/')"}
+    monkeypatch.syspath_prepend(tmp_path)
+    for cause, source in causes.items():
+        (tmp_path / f"failing_{cause.lower()}.py").write_text(source)
+    points = [EntryPoint(cause, f"failing_{cause.lower()}:ACTIONS", ENTRY_POINT_GROUP) for cause in causes]
+    with pytest.raises(ActionRegistryError) as caught:
+        load_actions([*points, point("bells", EXTRA, monkeypatch)])
+    for cause in causes:
+        assert f"entry point {cause!r} of package failing_{cause.lower()}:ACTIONS failed to load" in str(caught.value)
+
+
+def test_members_of_a_wrong_type_are_faults_and_no_surprises(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong: dict[str, Any] = {
+        "name": ["ringBell"],
+        "entity_type": None,
+        "description": 5,
+        "handle": "ring",
+        "handle_many": "ring",
+        "target_fields": [{"name": "tone"}],
+        "options": ("loud",),
+        "required_one_of": ("tone", "reason"),
+    }
+    for member, value in wrong.items():
+        bad = replace(EXTRA, **{member: value})
+        with pytest.raises(ActionRegistryError, match=rf"{member} must be .*\(package bells\)"):
+            load_actions((point("hookline", BUILT_IN, monkeypatch), point("bells", bad, monkeypatch)))
+
+
+def test_options_are_of_different_names_none_of_which_handler_config_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = tuple(ActionOption(name=name, enum_values=("a",)) for name in ("mode", "mode", "action"))
+    with pytest.raises(ActionRegistryError) as caught:
+        load_actions((point("bells", replace(EXTRA, options=options), monkeypatch),))
+    assert "option mode is declared twice" in str(caught.value)
+    assert "option action has a name that handler_config needs itself" in str(caught.value)
+
+
+def test_a_name_given_twice_is_a_fault_also_where_one_of_the_two_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = (
+        point("first-package", (replace(EXTRA, description=""),), monkeypatch),
+        point("second-package", (EXTRA,), monkeypatch),
+        point("third-package", (replace(EXTRA, name="hum"), replace(EXTRA, name="hum")), monkeypatch),
+    )
+    with pytest.raises(ActionRegistryError) as caught:
+        load_actions(points)
+    assert "action 'ringBell' is given by two packages: first-package and second-package" in str(caught.value)
+    assert "action 'hum' is given by two packages: third-package and third-package" in str(caught.value)
 
 
 def test_options_are_checked_and_defaults_filled_in() -> None:
