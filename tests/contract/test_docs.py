@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from typer.main import get_command
@@ -17,6 +18,7 @@ from hookline.management_client import ApiAddress
 from infra import metrics
 from infra.settings import Settings
 from infra.topics import load_topics
+from schemas.actions import ActionContext, Transaction
 from tools import write_actions
 from tools.list_settings import PAGE, page, variables
 
@@ -155,3 +157,19 @@ def test_the_licence_is_apache_2() -> None:
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_the_page_on_plugins_quotes_the_example_as_it_is() -> None:
+    text, example = (ROOT / "docs" / "plugins.md").read_text("utf-8"), ROOT / "examples" / "hookline-bell"
+    quoted = dict(re.findall(r"```(toml|python)\n(.*?)```", text, re.S))
+    assert quoted == {
+        "toml": (example / "pyproject.toml").read_text("utf-8"),
+        "python": (example / "hookline_bell.py").read_text("utf-8"),
+    }
+
+
+def test_the_page_on_plugins_names_every_member_of_the_context() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    for protocol in (ActionContext, Transaction):
+        for member in vars(protocol).keys() - vars(Protocol).keys():
+            assert member.startswith("_") or re.search(rf"`(?:tx\.)?{member}\b", text), member

@@ -39,11 +39,10 @@ ATTEMPTS_MAX = 3
 BUILTIN_PACKAGES = ("assets", "clients", "contacts", "invoices", "projects", "tags", "tickets", "time_entries")
 
 
-def builtin_registry() -> ActionRegistry:
-    """The built-in actions, whether or not the project is installed."""
-    return load_actions(
-        tuple(EntryPoint(name, f"sinks.actions.{name}:ACTIONS", ENTRY_POINT_GROUP) for name in BUILTIN_PACKAGES)
-    )
+def builtin_registry(*others: EntryPoint) -> ActionRegistry:
+    """The built-in actions, whether or not the project is installed, and those of other packages."""
+    own = [EntryPoint(name, f"sinks.actions.{name}:ACTIONS", ENTRY_POINT_GROUP) for name in BUILTIN_PACKAGES]
+    return load_actions([*own, *others])
 
 
 def webhook_config(tenant_id: UUID | str, webhook_id: UUID | str, slug: str) -> WebhookConfig:

@@ -83,7 +83,7 @@ class ManagementBase:
 
     def new_key(self, *permissions: str, tenant: KnownTenant | None = None, user_id: UUID | None = None) -> str:
         """A key with these permissions; `"*"` stands for all."""
-        return _insert_key(self.owner, (tenant or self.tenant).id, permissions, user_id)
+        return insert_key(self.owner, (tenant or self.tenant).id, permissions, user_id)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -109,13 +109,14 @@ def make_tenant(dsn: str, slug: str) -> KnownTenant:
         connection.execute(
             "INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (%s, %s, %s)", (tenant_id, admin_id, role_id)
         )
-        key = _insert_key(connection, tenant_id, ["*"], None)
+        key = insert_key(connection, tenant_id, ["*"], None)
     return KnownTenant(tenant_id, slug, key, role_id, admin_id, email)
 
 
-def _insert_key(
+def insert_key(
     owner: psycopg.Connection[Any], tenant_id: UUID, permissions: Sequence[str], user_id: UUID | None
 ) -> str:
+    """A new key of the tenant; `"*"` stands for all permissions."""
     key = "ixk_" + uuid.uuid4().hex + uuid.uuid4().hex
     owner.execute(
         "INSERT INTO api_keys (tenant_id, id, name, key_prefix, key_hash, permissions, user_id) "

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -191,9 +192,19 @@ def running_relay(relay: AnyRelay, *, await_ready: bool = True) -> Iterator[AnyR
 
 
 class ManagementProcess:
-    """`hookline run management` on these settings, from `start` to `kill` and over again, on one port."""
+    """`hookline run management` on these settings, from `start` to `kill` and over again, on one port.
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    `roles`: others beside it, by commas; `environment` is added to what it is given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        roles: str = "management",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = pick_free(1)[0]
         self._log = folder / "management.log"
@@ -204,7 +215,9 @@ class ManagementProcess:
             "HOOKLINE_MASTER_KEY_FILE": str(settings.master_key_file),
             "HOOKLINE_CLICKHOUSE__PATH": str(folder / "clickhouse"),
             "HOOKLINE_MANAGEMENT__PORT": str(self.port),
+            **(environment or {}),
         }
+        self._roles = roles
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -218,7 +231,7 @@ class ManagementProcess:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "hookline", "run", "management"]
+            command = [sys.executable, "-m", "hookline", "run", self._roles]
             self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, cwd=ROOT)
 
     def kill(self) -> None:
@@ -232,6 +245,12 @@ class ManagementProcess:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+    def await_refusal(self) -> str:
+        """What it says when it ends by itself, as one that is not to start does."""
+        assert self.process is not None
+        assert self.process.wait(READY_SECONDS) != 0
+        return self._log.read_text()
 
     def relay_state(self, relay: str = "relay") -> str | None:
         """`leader`, `standby`, `starting`; None while nothing answers. `relay`: that of the webhooks, or `events`."""
@@ -252,9 +271,9 @@ class ManagementProcess:
 
 
 @contextmanager
-def management_process(settings: Settings, folder: Path) -> Iterator[ManagementProcess]:
-    """A started one; killed at the end if it still runs."""
-    management = ManagementProcess(settings, folder)
+def management_process(settings: Settings, folder: Path, **others: Any) -> Iterator[ManagementProcess]:
+    """A started one; killed at the end if it still runs. `others` are of `ManagementProcess`."""
+    management = ManagementProcess(settings, folder, **others)
     management.start()
     try:
         yield management
