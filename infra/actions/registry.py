@@ -11,7 +11,14 @@ from infra.actions.errors import ActionRegistryError
 from schemas.actions import ActionDefinition
 
 ENTRY_POINT_GROUP = "hookline.actions"
-REQUIRED_ACTIONS = frozenset({"createTicket", "upsertAssetByExternalId"})
+REQUIRED_ACTIONS = frozenset(
+    {
+        *("createTicket", "updateTicketByExternalId", "addTicketCommentByExternalId", "changeTicketStatusByExternalId"),
+        *("upsertClientByExternalId", "setClientActiveByExternalId", "upsertContactByExternalId"),
+        *("upsertAssetByExternalId", "markInvoicePaidByExternalId", "updateInvoiceStatusByExternalId"),
+        *("createTimeEntry", "createProjectTask", "updateProjectTaskStatusByExternalId", "addTagToEntityByExternalId"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def test_actions_are_discovered_with_everything_but_their_code(management_base: 
     assert answer.status_code == 200, answer.text
     shown, registry = answer.json()["data"], load_actions()
     assert [action["name"] for action in shown] == list(registry)
+    assert (len(shown), len({action["entity_type"] for action in shown})) == (14, 8)
     assert shown == sorted(shown, key=lambda action: (action["entity_type"], action["name"]))
     assert answer.json()["meta"] == {"page": 1, "per_page": len(shown), "total": len(shown)}
     code = {"handle", "handle_many"}

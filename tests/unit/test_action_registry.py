@@ -13,10 +13,9 @@ import pytest
 
 from infra.actions.core.options import check_options, namespace_of
 from infra.actions.errors import ActionRegistryError
-from infra.actions.registry import ENTRY_POINT_GROUP, load_actions
+from infra.actions.registry import ENTRY_POINT_GROUP, REQUIRED_ACTIONS, load_actions
 from infra.merge_patch import merge_patch
 from schemas.actions import ActionContext, ActionDefinition, ActionOption, ActionResult, FieldType, TargetField
-from sinks.actions.assets import UPSERT_ASSET
 from sinks.actions.command import parse_command
 from sinks.actions.errors import MalformedRecordError
 from sinks.actions.ordering import sets_in_order
@@ -54,7 +53,6 @@ EXTRA = ActionDefinition(
     target_fields=(TargetField(name="tone", type=FieldType.STRING, description="Tone"),),
     handle=handle,
 )
-BUILT_IN = (CREATE_TICKET, UPSERT_ASSET)
 
 
 def point(package: str, offered: object, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
@@ -68,13 +66,19 @@ def point(package: str, offered: object, monkeypatch: pytest.MonkeyPatch) -> Ent
 
 def test_the_built_in_actions_load_and_are_sound() -> None:
     registry = builtin_registry()
-    assert list(registry) == ["upsertAssetByExternalId", "createTicket"]
+    assert registry.keys() == REQUIRED_ACTIONS
+    assert len(REQUIRED_ACTIONS) == 14
+    by_type = [(action.definition.entity_type, name) for name, action in registry.items()]
+    assert by_type == sorted(by_type)
+    assert {entity_type for entity_type, _ in by_type} == {
+        *("asset", "client", "contact", "invoice", "project_task", "tag", "ticket", "time_entry")
+    }
     assert registry["createTicket"].definition is CREATE_TICKET
 
 
 def test_another_package_adds_an_action_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = load_actions((point("hookline", BUILT_IN, monkeypatch), point("bells", EXTRA, monkeypatch)))
-    assert list(registry) == ["upsertAssetByExternalId", "ringBell", "createTicket"]
+    registry = builtin_registry(point("bells", EXTRA, monkeypatch))
+    assert registry.keys() == REQUIRED_ACTIONS | {"ringBell"}
     assert registry["ringBell"].package == "bells"
 
 
@@ -102,10 +106,16 @@ def test_all_faults_stand_in_one_message(monkeypatch: pytest.MonkeyPatch) -> Non
         "(package bad-package)",
         "odd-package is neither",
         "no_such_module_anywhere",
-        "built-in action 'createTicket' is missing",
-        "built-in action 'upsertAssetByExternalId' is missing",
+        *(f"built-in action {name!r} is missing" for name in REQUIRED_ACTIONS),
     ):
         assert part in message
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED_ACTIONS))
+def test_without_one_of_the_built_in_actions_nothing_starts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = tuple(action.definition for action in builtin_registry().values() if action.definition.name != name)
+    with pytest.raises(ActionRegistryError, match=f"^actions cannot be loaded: built-in action '{name}' is missing$"):
+        load_actions((point("hookline", others, monkeypatch),))
 
 
 def test_a_module_that_fails_in_whatever_way_is_a_fault_like_the_others(
@@ -136,7 +146,7 @@ def test_members_of_a_wrong_type_are_faults_and_no_surprises(monkeypatch: pytest
     for member, value in wrong.items():
         bad = replace(EXTRA, **{member: value})
         with pytest.raises(ActionRegistryError, match=rf"{member} must be .*\(package bells\)"):
-            load_actions((point("hookline", BUILT_IN, monkeypatch), point("bells", bad, monkeypatch)))
+            builtin_registry(point("bells", bad, monkeypatch))
 
 
 def test_options_are_of_different_names_none_of_which_handler_config_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +187,7 @@ def test_options_are_checked_and_defaults_filled_in() -> None:
 def test_a_default_outside_its_values_is_a_bad_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = replace(EXTRA, options=(ActionOption(name="mode", enum_values=("a",), default="b"),))
     with pytest.raises(ActionRegistryError, match="option mode: default 'b'"):
-        load_actions((point("hookline", (*BUILT_IN, bad), monkeypatch),))
+        builtin_registry(point("bells", bad, monkeypatch))
 
 
 def request(**members: Any) -> bytes:
