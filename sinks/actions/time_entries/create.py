@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from infra.entities.working_time import WorkingTimeError, billable_minutes, end_of_work
 from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError, ActionResult, Command
 from sinks.actions.choice import Choice, invalid
@@ -89,7 +90,7 @@ class _Booking:
             "service_id": choice.require("service_id").id,
             "start_time": start,
             "end_time": _end_of(start, entry["duration_minutes"]),
-            "billable_minutes": entry["duration_minutes"] if entry["is_billable"] else 0,
+            "billable_minutes": billable_minutes(entry["duration_minutes"], is_billable=entry["is_billable"]),
         }
 
     def _with_sheet(self, context: ActionContext, before: Row, entry: Row) -> Row:
@@ -122,9 +123,9 @@ def _start_of(values: Mapping[str, Any]) -> datetime:
 
 def _end_of(start: datetime, duration_minutes: int) -> datetime:
     try:
-        return start + timedelta(minutes=duration_minutes)
-    except OverflowError:
-        raise invalid("start_time", "start_time: the work would end after the last day there is") from None
+        return end_of_work(start, duration_minutes)
+    except WorkingTimeError as error:
+        raise invalid(error.field, f"{error.field}: {error}") from None
 
 
 def _name(entry: Row) -> str:

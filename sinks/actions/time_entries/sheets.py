@@ -5,8 +5,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from infra.entities.working_time import WorkingTimeError, work_date
 from infra.queries import load_queries
 from schemas.actions import ActionContext, ActionError, RefEntityType
 from schemas.encoding import record_bytes
@@ -32,13 +32,10 @@ class WorkDates:
 
     def of(self, user_id: UUID, start: datetime) -> date:
         """The day of `start` where the user is. Raises ActionError."""
-        zone = self._zones[user_id]
         try:
-            return start.astimezone(ZoneInfo(zone)).date()
-        except OverflowError:
-            raise invalid("start_time", f"start_time is not a date and time that exists in {zone}") from None
-        except (ZoneInfoNotFoundError, ValueError):
-            raise invalid("user_id", f"user_id: the time zone {zone!r} of user {user_id} does not exist") from None
+            return work_date(start, self._zones[user_id])
+        except WorkingTimeError as error:
+            raise invalid(error.field, f"{error.field}: {error}") from None
 
 
 class TimeSheets:
