@@ -22,7 +22,9 @@ _RESOURCES = (
     *("api-keys", "audit", "deliveries", "event-types", "inbound-webhooks", "permissions", "rejections", "roles"),
     *("sessions", "tenants", "users"),
     *("assets", "boards", "client-locations", "clients", "contacts", "external-entity-mappings", "services", "teams"),
-    *("ticket-categories", "ticket-priorities", "ticket-statuses"),
+    *("ticket-categories", "ticket-priorities", "ticket-statuses", "tickets"),
+    *("interactions", "invoices", "non-billable-categories", "project-phases", "project-statuses", "project-tasks"),
+    *("projects", "tags", "time-entries", "time-periods", "time-sheets"),
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _FRAMES_LOGGED_MAX = 12

@@ -139,7 +139,7 @@ class EntityRepository:
         """`row` with what follows from it; kinds with rules of their own override this. `before` None: a new row.
 
         Raises ValidationFailedError, ConflictError. `now` is the time of the change, `given` has the members that the
-        caller wrote.
+        caller wrote; of a new row, all that it could.
         """
         del connection, actor, before
         return row

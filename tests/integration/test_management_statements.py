@@ -58,6 +58,26 @@ INSERT INTO ticket_priorities (tenant_id, id, name, level) VALUES ('{id}', '{id}
 INSERT INTO ticket_categories (tenant_id, id, parent_id, name)
     VALUES ('{id}', '{id}', NULL, '{word}'), ('{id}', '{other}', '{id}', '{word}');
 INSERT INTO services (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO invoices (tenant_id, id, client_id, number, currency) VALUES ('{id}', '{id}', '{id}', '{word}', 'EUR');
+INSERT INTO projects (tenant_id, id, client_id, name) VALUES ('{id}', '{id}', '{id}', '{word}');
+INSERT INTO project_phases (tenant_id, id, project_id, name, position) VALUES ('{id}', '{id}', '{id}', '{word}', 1);
+INSERT INTO project_statuses (tenant_id, id, project_id, name, position) VALUES ('{id}', '{id}', '{id}', '{word}', 1);
+INSERT INTO project_tasks (tenant_id, id, project_id, phase_id, status_id, status_scope_id, is_closed, task_name)
+    VALUES ('{id}', '{id}', '{id}', '{id}', '{id}', '{id}', false, '{word}');
+INSERT INTO non_billable_categories (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO interactions (tenant_id, id, client_id, title) VALUES ('{id}', '{id}', '{id}', '{word}');
+INSERT INTO time_periods (tenant_id, id, start_date, end_date) VALUES ('{id}', '{id}', '2020-01-01', '2020-01-31');
+INSERT INTO time_sheets (tenant_id, id, user_id, period_id) VALUES ('{id}', '{id}', '{id}', '{id}');
+INSERT INTO tickets (tenant_id, id, number, title, client_id, board_id, status_id, is_closed, source, created_at,
+    updated_at) VALUES ('{id}', '{id}', 1, '{word}', '{id}', '{id}', '{id}', false, 'api', now(), now());
+INSERT INTO ticket_comments (tenant_id, id, ticket_id, content, author_type, user_id, is_internal)
+    VALUES ('{id}', '{id}', '{id}', '{word}', 'user', '{id}', true);
+INSERT INTO ticket_assets (tenant_id, ticket_id, asset_id) VALUES ('{id}', '{id}', '{id}');
+INSERT INTO time_entries (tenant_id, id, user_id, work_item_type, ticket_id, service_id, start_time, end_time,
+    duration_minutes, is_billable, billable_minutes, work_date) VALUES ('{id}', '{id}', '{id}', 'ticket', '{id}',
+    '{id}', '2020-01-01T12:00Z', '2020-01-01T13:00Z', 60, true, 60, '2020-01-01');
+INSERT INTO tags (tenant_id, id, tag_text) VALUES ('{id}', '{id}', '{word}');
+INSERT INTO entity_tags (tenant_id, tag_id, entity_type, entity_id) VALUES ('{id}', '{id}', 'ticket', '{id}');
 INSERT INTO external_entity_mappings (tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id)
     VALUES ('{id}', '{id}', '{id}', '{word}', '{word}', '{id}');
 """
@@ -75,6 +95,7 @@ _BY_TYPE: dict[str, str] = {
     "json": "{}",
     "jsonb": "{}",
     "timestamptz": "2020-01-01",
+    "date": "2020-01-01",
     **dict.fromkeys(("int2", "int4", "int8", "float8", "numeric"), "60"),
 }
 _OPTIONAL = re.compile(r"%\(([a-z0-9_]+)\)s(?:::[a-z]+)? IS NULL")

@@ -47,8 +47,9 @@ BODIES: dict[str, Json] = {
     "update_role": {"name": "other"},
     "update_tenant": {"name": "Other"},
     "create_event_type_version": {"json_schema": {}, "compatibility": "none"},
+    "create_ticket_comment": {"content": "Other"},
 }
-_NOT_IDS = {"version": "1", "name": "missing.happened"}
+_NOT_IDS = {"version": "1", "name": "missing.happened", "entity_type": "ticket"}
 #: Columns that any call may change.
 _USE = ("last_used_at", "last_used_from", "last_seen_at")
 
@@ -107,6 +108,8 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "tenant_id": str(base.tenant.id),
             "delivery_id": _kept_delivery(base, clickhouse_engine),
             "rejection_id": _kept_rejection(base, clickhouse_engine),
+            "entity_type": "ticket",
+            "entity_id": entities["ticket_id"],
             **entities,
         }
     )
@@ -168,7 +171,9 @@ def test_a_list_shows_nothing_of_another_tenant(
 ) -> None:
     listed = other_browser.call("GET", operation.path)
     assert listed.status_code == 200, listed.text
-    named = [value for name, value in owned.ids.items() if name != "version" and value in listed.text]
+    named = [
+        value for name, value in owned.ids.items() if name not in {"version", "entity_type"} and value in listed.text
+    ]
     assert named == []
 
 

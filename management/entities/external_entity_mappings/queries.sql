@@ -49,27 +49,3 @@ WHERE tenant_id = %(tenant_id)s AND mapping_id = %(id)s
 
 -- name: delete
 DELETE FROM external_entity_mappings WHERE tenant_id = %(tenant_id)s AND mapping_id = %(id)s
-
--- name: keep_client
-SELECT id FROM clients WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_contact
-SELECT id FROM contacts WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_asset
-SELECT id FROM assets WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_ticket
-SELECT id FROM tickets WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_invoice
-SELECT id FROM invoices WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_project
-SELECT id FROM projects WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_project_task
-SELECT id FROM project_tasks WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE
-
--- name: keep_time_entry
-SELECT id FROM time_entries WHERE tenant_id = %(tenant_id)s AND id = %(entity_id)s FOR KEY SHARE

@@ -5,6 +5,7 @@ from pathlib import Path
 from infra.entities.documents import Row
 from infra.postgres import Connection, Pool
 from management.access import Actor
+from management.entities.keeping import keep_entity
 from management.entities.repository import EntityRepository, EntityTable
 from management.errors import Problem, ValidationFailedError
 
@@ -39,9 +40,8 @@ class ExternalEntityMappingRepository(EntityRepository):
 
     def completed(self, connection: Connection, actor: Actor, before: Row | None, row: Row) -> Row:
         """The entity of a new mapping is there, and stays until the mapping is."""
-        if before is None:
-            wanted = {"tenant_id": actor.tenant_id, "entity_id": row["entity_id"]}
-            if self.execute(connection, f"keep_{row['entity_type']}", wanted).fetchone() is None:
-                words = row["entity_type"].replace("_", " ")
-                raise ValidationFailedError([Problem("entity_id", f"there is no {words} {row['entity_id']}")])
+        entity_type, entity_id = row["entity_type"], row["entity_id"]
+        if before is None and not keep_entity(connection, actor.tenant_id, entity_type, entity_id):
+            words = entity_type.replace("_", " ")
+            raise ValidationFailedError([Problem("entity_id", f"there is no {words} {entity_id}")])
         return row

@@ -1,0 +1,1 @@
+"""Interactions: calls, visits and the like with a client."""

@@ -1,0 +1,1 @@
+"""Invoices: what a client was billed, and whether it is paid."""

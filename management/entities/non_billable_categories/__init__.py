@@ -1,0 +1,1 @@
+"""Non-billable categories: what work is for that no client is billed for."""

@@ -1,0 +1,1 @@
+"""Project phases: the parts of a project, in their order."""

@@ -1,0 +1,41 @@
+-- name: count
+SELECT count(*) AS total
+FROM project_phases
+WHERE tenant_id = %(tenant_id)s
+    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(project_id)s::uuid IS NULL OR project_id = %(project_id)s)
+    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
+    AND position(lower(%(search)s) IN lower(name)) > 0
+
+-- name: page
+SELECT id, project_id, name, position, is_active, created_at, updated_at
+FROM project_phases
+WHERE tenant_id = %(tenant_id)s
+    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(project_id)s::uuid IS NULL OR project_id = %(project_id)s)
+    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
+    AND position(lower(%(search)s) IN lower(name)) > 0
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: read
+SELECT id, project_id, name, position, is_active, created_at, updated_at
+FROM project_phases
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: lock
+SELECT id FROM project_phases WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR UPDATE
+
+-- name: insert
+INSERT INTO project_phases (tenant_id, id, project_id, name, position, is_active, created_at, updated_at)
+VALUES (%(tenant_id)s, %(id)s, %(project_id)s, %(name)s, %(position)s, %(is_active)s, %(now)s, %(now)s)
+
+-- name: update
+UPDATE project_phases
+SET name = %(name)s, position = %(position)s, is_active = %(is_active)s, updated_at = %(now)s
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: delete
+DELETE FROM project_phases WHERE tenant_id = %(tenant_id)s AND id = %(id)s

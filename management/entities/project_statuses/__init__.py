@@ -1,0 +1,1 @@
+"""Project statuses: where tasks stand, of one project or of all."""

@@ -1,0 +1,1 @@
+"""Projects: work for a client in phases, made of tasks."""

@@ -1,0 +1,1 @@
+"""Tags on entities of several types."""

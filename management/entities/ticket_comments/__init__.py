@@ -1,0 +1,1 @@
+"""Ticket comments: what is said on a ticket."""

@@ -1,0 +1,1 @@
+"""Tickets: what clients need, on boards."""

@@ -1,0 +1,1 @@
+"""Time entries: who worked on what, and how long."""

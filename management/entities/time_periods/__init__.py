@@ -1,0 +1,1 @@
+"""Time periods: the days that one time sheet of a user is for."""

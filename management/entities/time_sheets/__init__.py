@@ -1,0 +1,1 @@
+"""Time sheets: what a user hands in of a period."""
