@@ -60,12 +60,15 @@ def address(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> I
 @pytest.fixture(scope="module")
 def entity_ids(management_base: ManagementBase) -> dict[str, str]:
     """Of one entity of each kind; once one is deleted, its operations meet what is not there."""
-    return {f"{kind}_id": make_entity(management_base, kind)["id"] for kind in EXAMPLES}
+    made = {f"{kind}_id": make_entity(management_base, kind)["id"] for kind in EXAMPLES}
+    return {**made, "entity_type": "ticket", "entity_id": made["ticket_id"]}
 
 
 @pytest.fixture
-def ids(management_base: ManagementBase, entity_ids: dict[str, str]) -> dict[str, str]:
-    """Of things that are there, made for one operation."""
+def ids(management_base: ManagementBase, entity_ids: dict[str, str], label: str) -> dict[str, str]:
+    """Of things that are there, made for one operation, but for entities."""
+    if {one.name for one in OPERATIONS[label].path_parameters} <= entity_ids.keys():
+        return entity_ids
     webhook = create_webhook(management_base, f"s-{uuid.uuid4().hex[:12]}")
     name = f"s{uuid.uuid4().hex[:12]}.happened"
     declared = management_base.call("POST", "/event-types", json={"name": name, "json_schema": {}})
