@@ -18,7 +18,7 @@ from tests.support.action_stage import Stage, open_stage
 from tests.support.actions import ActionBase, builtin_registry, refusal_of, request_of
 from tests.support.analytics import make_topics
 from tests.support.domain_events import Events
-from tests.support.management import API, bearer, insert_key, management_settings
+from tests.support.management import API, bearer, insert_key, management_settings, owner_of
 from tests.support.plugins import EXAMPLE, install, path_with, write_project
 from tests.support.relay import ManagementProcess, management_process
 from tests.support.stack import new_database
@@ -52,7 +52,8 @@ def stage(postgres: PostgresServer, kafka: KafkaBroker) -> Iterator[Stage]:
 
 @contextmanager
 def api_of(process: ManagementProcess, stage: Stage) -> Iterator[httpx.Client]:
-    key = insert_key(stage.base.dsn, stage.base.tenant.tenant_id, ["*"], None)
+    with owner_of(stage.base.dsn) as owner:
+        key = insert_key(owner, stage.base.tenant.tenant_id, ["*"], None)
     with httpx.Client(base_url=process.url + API, headers=bearer(key), trust_env=False, timeout=30) as api:
         yield api
 
