@@ -61,13 +61,12 @@ def test_the_events_of_actions_arrive_once_in_their_order_with_what_one_chooses_
             base.request({"external_id": "a", "title": title}, options=options, hops=2) for title in ("one", "two")
         ]
         with running_relay(DomainEventRelay(settings)) as relay:
-            for request in requests:
-                base.run(request)
+            entity_ids = [base.run(request)[0].body["entity_id"] for request in requests]
             events.await_nothing_waiting()
             health = relay.health()
         assert (health.name, health.ready, health.details["state"]) == ("events", True, "leader")
         assert health.last_commit_at_us is not None
-        published = events.published()
+        published = events.published(entity_ids[0])
         assert [one.event.type for one in published] == ["ticket.created", "ticket.updated"]
         assert [one.event.causation_id for one in published] == [request["delivery_id"] for request in requests]
         for one in published:

@@ -101,13 +101,16 @@ class Events:
     def await_nothing_waiting(self, *, timeout_seconds: float = 60) -> None:
         eventually(lambda: self.waiting() == 0, timeout_seconds=timeout_seconds, what="an empty outbox")
 
-    def published(self) -> list[Published]:
-        """Every record of the tenant that the topic holds, those of an entity in their order."""
+    def published(self, entity_id: str | None = None) -> list[Published]:
+        """Every record of the tenant (or of one entity) that the topic holds, those of an entity in their order.
+
+        The demo tenant is the same one in every database, so its topic has events of other tests, too.
+        """
         return [
             Published(message.key() or b"", dict(message.headers() or ()), event)
             for message in read_to_end(self.settings.kafka, DOMAIN_EVENTS, client_id="event-tests")
             for event in (DomainEvent.model_validate_json(message.value() or b""),)
-            if event.tenant_id == str(self.tenant_id)
+            if event.tenant_id == str(self.tenant_id) and entity_id in (None, event.entity_id)
         ]
 
     def numbers(self) -> dict[UUID, list[int]]:
