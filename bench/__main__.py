@@ -26,12 +26,12 @@ import psutil
 from rich.console import Console
 
 from bench.machine import read_machine
-from bench.report import RESULTS, BenchResult, describe, figure_table, memory_table
+from bench.report import RESULTS, BenchResult, describe, figure_table, further_tables
 from hookline.console import Progress, output_console
 from tools.check_left_running import marked
 
 ROOT = Path(__file__).parent.parent
-SECONDS_MAX = 600.0
+SECONDS_MAX = 780.0
 _STOP_SECONDS_MAX = 30.0
 _KILL_SECONDS_MAX = 5.0
 _POLL_SECONDS = 0.05
@@ -58,8 +58,11 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "ingress": Measurement((), ("--seconds", "1.4"), 110),
     "processors": Measurement((), ("--records", "130000"), 120),
     "actions": Measurement((), ("--records", "7000"), 70),
+    "action_types": Measurement((), ("--batches", "3"), 60),
+    "mappings": Measurement((), ("--mappings", "300000", "--rounds", "300"), 70),
     "analytics": Measurement((), ("--records", "70000"), 70),
     "management": Measurement((), ("--listed", "3000", "--loaded", "30000"), 100),
+    "mixed": Measurement((), ("--requests", "6000"), 50),
     "pipeline": Measurement((), ("--seconds", "10"), 90),
 }
 
@@ -163,9 +166,9 @@ def _signals_ignored() -> Iterator[None]:
 def _show(console: Console, result: BenchResult) -> None:
     console.print()
     console.print(figure_table(result))
-    if "pipeline" in result.measurements:
+    for table in further_tables(result):
         console.print()
-        console.print(memory_table(result))
+        console.print(table)
     console.print()
     for line in describe(result):
         console.print(line, style="yellow" if line.startswith(("Warning", "Quick", "Not")) else "dim", markup=False)

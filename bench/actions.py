@@ -30,8 +30,8 @@ RECORDS = 20_000
 BATCH_RECORDS = 500
 _WAIT_SECONDS_MAX = 300.0
 _POLL_SECONDS = 0.1
-_CREATE_FLOOR = "CREATE TABLE bench_floor (delivery_id uuid PRIMARY KEY, value json NOT NULL)"
-_INSERT_FLOOR = """
+CREATE_FLOOR = "CREATE TABLE bench_floor (delivery_id uuid PRIMARY KEY, value json NOT NULL)"
+INSERT_FLOOR = """
 INSERT INTO bench_floor
 SELECT (v ->> 'delivery_id')::uuid, v FROM json_array_elements(%s::json) AS v ON CONFLICT DO NOTHING
 """
@@ -109,14 +109,14 @@ def _measure_floor(settings: Settings, dsn: str, records: int) -> dict[str, Any]
     consumer.subscribe([ACTIONS])
     done, started = 0, 0.0
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(_CREATE_FLOOR)
+        connection.execute(CREATE_FLOOR)
         while done < records:
             messages = consumer.consume(BATCH_RECORDS, timeout=0.02)
             values = [message.value() for message in messages if message.error() is None]
             if not values:
                 continue
             started = started or time.monotonic()
-            connection.execute(_INSERT_FLOOR, (f"[{b','.join(values).decode()}]",))
+            connection.execute(INSERT_FLOOR, (f"[{b','.join(values).decode()}]",))
             consumer.commit(asynchronous=False, message=messages[-1])
             done += len(values)
     seconds = time.monotonic() - started

@@ -21,6 +21,10 @@ RESULTS = Path(__file__).with_name("results")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _BEGIN, _END = "<!-- newest result: begin -->", "<!-- newest result: end -->"
 _COLUMNS = ("figure", "#value", "#floor", "#ratio", "#aim", "met")
+_ACTION_COLUMNS = (
+    *("action", "what becomes of the entity", "#commands", "#floor", "#ratio"),
+    *("#p50 of a batch", "#p99 of a batch", "#statements per command"),
+)
 _MEMORY_COLUMNS = ("process", "#processes", "#resident MiB", "#proportional MiB")
 _PER_SECOND, _MILLISECONDS, _MICROSECONDS = "/s", " ms", " µs"
 
@@ -81,8 +85,10 @@ def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
         "ingress": _ingress,
         "processors": _processors,
         "actions": _actions,
+        "mappings": _mappings,
         "analytics": _analytics,
         "management": _management,
+        "mixed": _mixed,
         "pipeline": _pipeline,
     }
     return [figure for name, read in readers.items() if name in measurements for figure in read(measurements[name])]
@@ -100,6 +106,7 @@ def _limits(rows: Mapping[str, Any]) -> Iterator[Figure]:
     yield Figure("request counted against a rate, leased", leased, _MICROSECONDS, local)
 
 
+_MAPPINGS_RATIO_MAX = 2
 _INGRESS_AIMS = {"1 worker(s), 64 connections": 16_000, "1 worker(s), 256 connections": 20_000}
 
 
@@ -139,6 +146,14 @@ def _actions(rows: Mapping[str, Any]) -> Iterator[Figure]:
     yield Figure("tickets", rows["tickets_per_second"], _PER_SECOND, rows["floor_rows_per_second"], 2_000)
 
 
+def _mappings(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    many, kinds = f"among {rows['many']:,}", {"one": "1 id looked up", "hundred": "100 ids looked up at once"}
+    for kind, name in (kinds | {"update": "100 tickets updated by id"}).items():
+        for share, aim in (("p50", None), ("p99", _MAPPINGS_RATIO_MAX)):
+            value, floor = (rows[kind][store][f"{share}_milliseconds"] for store in ("many", "few"))
+            yield Figure(f"{name} {many} {share}", value, _MILLISECONDS, floor, aim and aim * floor)
+
+
 def _analytics(rows: Mapping[str, Any]) -> Iterator[Figure]:
     yield Figure("delivery rows", rows["rows_per_second"], _PER_SECOND, rows["floor_rows_per_second"], 50_000)
 
@@ -155,6 +170,11 @@ def _management(rows: Mapping[str, Any]) -> Iterator[Figure]:
     yield Figure(f"{loaded['webhooks']:,} webhooks in memory", loaded["megabytes_peak"], " MB", aim=500)
 
 
+def _mixed(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    for what in ("requests", "actions"):
+        yield Figure(f"{what} of a mixed stream", rows[f"{what}_per_second"], _PER_SECOND)
+
+
 def _pipeline(rows: Mapping[str, Any]) -> Iterator[Figure]:
     rate = f"at {rows['requests_per_second']}/s"
     for what, name in (("ticket", "request to ticket"), ("answer", "answer")):
@@ -164,6 +184,17 @@ def _pipeline(rows: Mapping[str, Any]) -> Iterator[Figure]:
             yield Figure(
                 f"{name} {share} {rate}", rows[what][member], _MILLISECONDS, rows[f"floor_{what}"][member], aim
             )
+
+
+def action_rows(measurements: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """As in `_ACTION_COLUMNS`: every action, and each of its effects."""
+    rows = []
+    for load in measurements.get("action_types", {}).get("loads", ()):
+        rate = Figure("", load["per_second"], _PER_SECOND, load["floor_rows_per_second"])
+        batch = [_number(load["batch"][f"{share}_milliseconds"]) + _MILLISECONDS for share in ("p50", "p99")]
+        statements = f"{load['statements_per_command']:.3f}"
+        rows.append([load["action"], load["effect"], *rate.cells()[1:4], *batch, statements])
+    return rows
 
 
 def memory_rows(measurements: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
@@ -183,9 +214,18 @@ def figure_table(result: BenchResult) -> Table:
     return plain_table(_COLUMNS, [[*row[:-1], colours.get(row[-1], "")] for row in rows])
 
 
-def memory_table(result: BenchResult) -> Table:
-    """For a terminal."""
-    return plain_table(_MEMORY_COLUMNS, memory_rows(result.measurements))
+def further_tables(result: BenchResult) -> list[Table]:
+    """For a terminal: those that are not of figures alone."""
+    return [plain_table(columns, rows) for columns, rows in _further(result)]
+
+
+def _further(result: BenchResult) -> list[tuple[tuple[str, ...], list[list[str]]]]:
+    """Columns and rows of the tables below the figures that have any."""
+    tables = [
+        (_ACTION_COLUMNS, action_rows(result.measurements)),
+        (_MEMORY_COLUMNS, memory_rows(result.measurements)),
+    ]
+    return [(columns, rows) for columns, rows in tables if rows]
 
 
 def describe(result: BenchResult) -> list[str]:
@@ -218,9 +258,7 @@ def markdown(found: tuple[Path, BenchResult] | None) -> str:
     path, result = found
     parts = [f"From `bench/results/{path.name}`:", "\n".join(f"- {line}" for line in describe(result))]
     parts.append(_markdown_table(_COLUMNS, [figure.cells() for figure in figures_of(result.measurements)]))
-    memory = memory_rows(result.measurements)
-    if memory:
-        parts.append(_markdown_table(_MEMORY_COLUMNS, memory))
+    parts += [_markdown_table(columns, rows) for columns, rows in _further(result)]
     return "\n\n".join([_BEGIN, *parts, _END])
 
 

@@ -39,21 +39,29 @@ class SetRun:
     statements: list[str]
 
 
-def run_as_one_set(base: ActionBase, definition: ActionDefinition, requests: Sequence[Mapping[str, Any]]) -> SetRun:
-    """Run two or more requests of the action. AssertionError when the set is not answered as a whole, in one call."""
-    statements: list[str] = []
-    answers: list[ActionResult | ActionError] = []
+def counting(
+    definition: ActionDefinition, statements: list[str], answers: list[ActionResult | ActionError]
+) -> ActionRegistry:
+    """A registry of this action alone, whose sets of two or more commands note what they ran and answered."""
     handle_many = definition.handle_many
     assert handle_many is not None
 
     def counted(commands: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[ActionResult | ActionError]:
         for context, _ in commands:
             context.tx = CountedTransaction(context.tx, statements)
-        answers.extend(handle_many(commands))
-        return answers
+        answered = handle_many(commands)
+        answers.extend(answered)
+        return answered
 
     registered = RegisteredAction(replace(definition, handle_many=counted), "test", compile_coercer(definition))
-    outcomes = base.run(*requests, registry=ActionRegistry([registered]))
+    return ActionRegistry([registered])
+
+
+def run_as_one_set(base: ActionBase, definition: ActionDefinition, requests: Sequence[Mapping[str, Any]]) -> SetRun:
+    """Run two or more requests of the action. AssertionError when the set is not answered as a whole, in one call."""
+    statements: list[str] = []
+    answers: list[ActionResult | ActionError] = []
+    outcomes = base.run(*requests, registry=counting(definition, statements, answers))
     assert len(answers) == len(requests), "the set was split, or its commands run one by one"
     return SetRun(outcomes, statements)
 

@@ -1,15 +1,20 @@
 """The page of benchmarks and the table: what they say is what was measured."""
 
+from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.action_loads import LOADS
 from bench.machine import Machine
+from bench.mixed import SHARES, stream
 from bench.report import (
     PAGE,
     BenchResult,
     Figure,
+    action_rows,
     describe,
     figures_of,
     markdown,
@@ -17,6 +22,7 @@ from bench.report import (
     newest_result,
     section_of,
 )
+from tests.support.actions import builtin_registry
 
 _TIMES = {"p50_milliseconds": 1.5, "p99_milliseconds": 9.0}
 MEASUREMENTS: dict[str, dict[str, Any]] = {
@@ -46,6 +52,25 @@ MEASUREMENTS: dict[str, dict[str, Any]] = {
         "2 worker(s), 64 connections": {"receiver": {"per_second": 8_000.0, **_TIMES}},
     },
     "actions": {"tickets_per_second": 1_999, "floor_rows_per_second": 8_000},
+    "action_types": {
+        "loads": [
+            {
+                "action": "createTicket",
+                "effect": "created",
+                "per_second": 4_000,
+                "floor_rows_per_second": 16_000,
+                "batch": {"p50_milliseconds": 120.4, "p99_milliseconds": 130.0},
+                "statements_per_command": 0.022,
+            }
+        ]
+    },
+    "mappings": {
+        "many": 1_000_000,
+        "one": {"few": _TIMES, "many": {"p50_milliseconds": 3.0, "p99_milliseconds": 17.9}},
+        "hundred": {"few": _TIMES, "many": {"p50_milliseconds": 3.0, "p99_milliseconds": 18.0}},
+        "update": {"few": _TIMES, "many": _TIMES},
+    },
+    "mixed": {"requests_per_second": 5_000, "actions_per_second": 1_500},
     "management": {
         "listed": 10_000,
         "list": {"p50_milliseconds": 20.0, "p99_milliseconds": 99.0},
@@ -112,6 +137,10 @@ def test_more_workers_stand_beside_the_floor_of_one() -> None:
         ("proof, hmac_sha256, 64 KiB", ["40 µs", "40 µs", "1.00", "", ""]),
         ("request counted against a rate, leased", ["0.6 µs", "0.3 µs", "2.00", "", ""]),
         ("tickets", ["1,999/s", "8,000/s", "0.25", "≥ 2,000/s", "no"]),
+        ("1 id looked up among 1,000,000 p50", ["3 ms", "1.5 ms", "2.00", "", ""]),
+        ("1 id looked up among 1,000,000 p99", ["17.9 ms", "9 ms", "1.99", "< 18 ms", "yes"]),
+        ("100 ids looked up at once among 1,000,000 p99", ["18 ms", "9 ms", "2.00", "< 18 ms", "no"]),
+        ("actions of a mixed stream", ["1,500/s", "", "", "", ""]),
         ("request to ticket p50 at 500/s", ["40 ms", "4 ms", "10.00", "", ""]),
         ("request to ticket p99 at 500/s", ["500 ms", "10 ms", "50.00", "< 500 ms", "no"]),
         ("answer p50 at 500/s", ["1.5 ms", "1.5 ms", "1.00", "", ""]),
@@ -132,6 +161,25 @@ def test_a_figure_without_floor_or_aim_leaves_their_cells_empty() -> None:
 def test_memory_is_a_row_per_process_and_says_nothing_where_the_system_does_not() -> None:
     assert memory_rows(MEASUREMENTS) == [["kafka", "1", "1,200", ""], ["ingress", "2", "90.0", "60"]]
     assert memory_rows({}) == []
+
+
+def test_every_action_is_measured_and_has_a_row_beside_its_floor() -> None:
+    assert {load.action for load in LOADS} == set(builtin_registry())
+    row = ["createTicket", "created", "4,000/s", "16,000/s", "0.25", "120 ms", "130 ms", "0.022"]
+    assert action_rows(MEASUREMENTS) == [row]
+    assert action_rows({}) == []
+    shown = markdown((Path("one.json"), result()))
+    assert f"| {' | '.join(row)} |" in shown
+    assert shown.index("| action |") < shown.index("| process |")
+
+
+def test_a_mixed_stream_has_the_shares_it_says_and_is_the_same_each_time() -> None:
+    assert sum(SHARES.values()) == 100
+    sent = stream(5_000)
+    assert [each.action for each in sent] == [each.action for each in stream(5_000)]
+    counted = Counter(each.action for each in sent)
+    assert all(abs(counted[action] / 50 - share) < 3 for action, share in SHARES.items())
+    assert not {each.event_id for each in sent} & {each.event_id for each in stream(500, first=5_000)}
 
 
 def test_a_result_says_what_makes_its_figures_doubtful() -> None:
