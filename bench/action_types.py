@@ -25,7 +25,7 @@ from bench.pipeline import percentiles
 from hookline.embedded.postgres import start_postgres
 from tests.support.statements import counting
 
-BATCHES = 10
+BATCHES = 8
 _LET_IN = "GRANT SELECT, INSERT ON bench_floor TO hookline_service"
 
 

@@ -32,7 +32,7 @@ from tests.support.mappings import external_id, fill_mappings
 from tests.support.stack import new_database
 
 FEW, MANY = 1_000, 1_000_000
-ROUNDS = 1_000
+ROUNDS = 800
 SET_IDS = 100
 _WARM_UP_ROUNDS = 50
 #: A round has a look-up of each kind; an update takes longer than all of them.
