@@ -56,7 +56,7 @@ def open_sink(dsn: str) -> Iterator[BenchSink]:
 @contextmanager
 def sink_on(base: ActionBase) -> Iterator[BenchSink]:
     """On a database that is prepared already."""
-    pool = open_pool(base.settings())
+    pool = open_pool(base.settings(), generic_plans=True)
     try:
         with pool.connection() as connection:
             yield BenchSink(base, connection)

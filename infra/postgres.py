@@ -27,6 +27,7 @@ RECONNECT_TIMEOUT_SECONDS = 2.0
 
 _SET_ROLE = "SET ROLE hookline_service"
 _SET_STATEMENT_TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
+_SET_GENERIC_PLANS = "SET plan_cache_mode = force_generic_plan"
 _SET_TENANT = "SELECT set_config('hookline.tenant_id', %s, true)"
 
 _UNAVAILABLE_CLASSES = ("08", "53", "58")
@@ -81,13 +82,19 @@ def unavailability_translated() -> Iterator[None]:
         raise PostgresUnavailableError(f"Postgres is not available: {cause}") from error
 
 
-def open_pool(settings: PostgresSettings) -> Pool:
-    """A pool whose connections work as the service role; it connects in the background. Close it when done."""
+def open_pool(settings: PostgresSettings, *, generic_plans: bool = False) -> Pool:
+    """A pool whose connections work as the service role; it connects in the background. Close it when done.
+
+    `generic_plans`: for who always asks for few rows by their keys. A plan made for the values at hand expects hardly a
+    row of a tenant that came after the last ANALYZE, and then reads all of them where a key leads to the one.
+    """
 
     def prepare(connection: Connection) -> None:
         connection.execute(_SET_ROLE)
         timeout_milliseconds = int(settings.statement_timeout_seconds * 1_000)
         connection.execute(_SET_STATEMENT_TIMEOUT, (str(timeout_milliseconds),))
+        if generic_plans:
+            connection.execute(_SET_GENERIC_PLANS)
         connection.commit()
 
     return ConnectionPool(

@@ -71,7 +71,7 @@ class ActionConsumer:
         self._incarnations: dict[str, str] = {}
         self._observed_at = 0.0
         self._database_seen_at = float("-inf")
-        self._pool: Pool = open_pool(settings.postgres)
+        self._pool: Pool = open_pool(settings.postgres, generic_plans=True)
         self._producer = self._new_producer()
         self._lanes: list[LaneReader] = []
 

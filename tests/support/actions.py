@@ -105,7 +105,7 @@ class ActionBase:
         """Run the requests as one batch on a connection of their own; the events they leave keep to their schemas."""
         known = builtin_registry() if registry is None else registry
         commands = [parse_command(orjson.dumps(request), TRACE_HEADERS, known) for request in requests]
-        pool = open_pool(self.settings())
+        pool = open_pool(self.settings(), generic_plans=True)
         try:
             with pool.connection() as connection:
                 outcomes = execute_batch(connection, commands, now_us=at_us or now_us(), attempts_max=ATTEMPTS_MAX)
