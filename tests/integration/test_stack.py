@@ -20,9 +20,12 @@ import httpx
 import psycopg
 import pytest
 
+from hookline.configuration import settings_of_stack
 from hookline.demo.alerts import SHAPES, sample
 from hookline.ready_file import ReadyFile
+from hookline.seed import DEMO_TENANT_ID
 from hookline.stack_folder import StackFolder
+from tests.support.domain_events import Events
 from tests.support.processes import await_gone, is_gone, mentioning
 from tests.support.running_stack import RunningStack, new_stack_folder, running_stack
 from tests.support.wait import eventually
@@ -164,6 +167,22 @@ def test_a_file_sent_three_times_becomes_one_ticket(stack: RunningStack, tmp_pat
             return bool(page["meta"]["total"] == 2)
 
         eventually(duplicates, timeout_seconds=30, what="two duplicates in the log")
+
+
+def test_what_the_api_changes_is_told_on_the_topic_of_events_in_its_order(stack: RunningStack) -> None:
+    with stack.management() as management:
+        made = management.post("/clients", json={"name": "Told Ltd"}).json()
+        assert management.patch(f"/clients/{made['id']}", json={"is_inactive": True}).status_code == 200
+    settings = settings_of_stack(stack.ready)
+    events = Events(settings, DEMO_TENANT_ID)
+    told = eventually(
+        lambda: found if len(found := events.published(made["id"])) == 2 else None,
+        timeout_seconds=30,
+        what="two events of the client",
+    )
+    assert told is not None
+    assert [one.event.type for one in told] == ["client.created", "client.deactivated"]
+    assert [one.event.actor.type for one in told] == ["api_key", "api_key"]
 
 
 def test_the_printed_curl_line_works_as_pasted(stack: RunningStack) -> None:
