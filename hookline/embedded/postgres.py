@@ -44,6 +44,9 @@ _SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": str(CONNECTIONS_MAX),
+    # A million external ids are 280 MB with their indexes; the default of 128 MB reads and writes them all the time.
+    # It is taken as it is used, not at the start.
+    "shared_buffers": "512MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_error_statement": "panic",
