@@ -125,10 +125,10 @@ def test_what_get_writes_is_as_declared_and_makes_the_same_elsewhere(
 def test_every_scheme_and_every_option_of_the_actions_is_among_them() -> None:
     assert {case.get("auth_type", "hmac_sha256") for case in EVERYTHING} == set(get_args(AuthType))
     handlers = [case["handler_config"] for case in EVERYTHING if "handler_config" in case]
-    covered = [(handler["action"], name, value) for handler in handlers for name, value in handler.items()]
-    for name, action in load_actions().items():
+    covered = [(name, value) for handler in handlers for name, value in handler.items()]
+    for action in load_actions().values():
         for option in action.definition.options:
-            assert all((name, option.name, value) in covered for value in option.enum_values)
+            assert all((option.name, value) in covered for value in option.enum_values), option
 
 
 @pytest.mark.parametrize("arguments", [["get"], ["delete", "--yes"], ["rotate"], ["test"]])
