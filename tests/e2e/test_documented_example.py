@@ -59,12 +59,13 @@ class Example:
         return self.delivery(answer.json()["delivery_id"])
 
     def delivery(self, delivery_id: str) -> Json:
-        """From the log, once it has the outcome."""
+        """From the log, once it has the request and the outcome, which come there on ways of their own."""
 
         def settled() -> Json | None:
             answer = self.api.get(f"/deliveries/{delivery_id}")
             delivery: Json = answer.json()
-            return delivery if answer.status_code == 200 and delivery["dispatch_status"] != "pending" else None
+            is_whole = answer.status_code == 200 and delivery["response_status"] is not None
+            return delivery if is_whole and delivery["dispatch_status"] != "pending" else None
 
         found = eventually(settled, timeout_seconds=SETTLED_SECONDS, what=f"delivery {delivery_id} to be settled")
         assert found is not None

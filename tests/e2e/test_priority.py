@@ -132,16 +132,19 @@ def _run(line: Line, records: int) -> Watched:
 
 
 def _assert_nobody_waits(watched: Watched) -> None:
+    """Expedited requests take a part of the time in which the last ordinary one is reached, whatever else runs here."""
     assert len(watched.expedited_seconds) >= 3, "the backlog was gone before anything was measured"
     assert max(watched.waiting_requests) > 1_000, "no backlog in the raw topic"
     assert max(watched.waiting_actions) > 1_000, "no backlog in the topic of actions"
-    assert max(watched.expedited_seconds) < _DONE_SECONDS_MAX
+    backlog_seconds = watched.low_tickets[-1][0] - watched.low_tickets[0][0]
+    assert max(watched.expedited_seconds) < backlog_seconds / 3
+    assert statistics.median(watched.expedited_seconds) < backlog_seconds / 10
     counts = [tickets for _, tickets in watched.low_tickets]
     assert all(before < after for before, after in itertools.pairwise(counts)), counts
 
 
 @pytest.mark.timeout(120)
-def test_an_expedited_request_is_done_in_two_seconds_while_20_000_others_wait_and_these_go_on(line: Line) -> None:
+def test_an_expedited_request_does_not_wait_while_20_000_others_do_and_these_go_on(line: Line) -> None:
     _assert_nobody_waits(_run(line, 20_000))
 
 
@@ -177,4 +180,6 @@ def _handed_out(trace: Path) -> list[str]:
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_an_expedited_request_is_done_in_two_seconds_while_100_000_others_wait_and_these_go_on(line: Line) -> None:
-    _assert_nobody_waits(_run(line, int(os.environ.get("HOOKLINE_TEST_RECORDS", "100000"))))
+    watched = _run(line, int(os.environ.get("HOOKLINE_TEST_RECORDS", "100000")))
+    _assert_nobody_waits(watched)
+    assert max(watched.expedited_seconds) < _DONE_SECONDS_MAX
