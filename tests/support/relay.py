@@ -38,7 +38,7 @@ from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SEALED = "v1.000000000000.bm90IGEgc2VjcmV0"
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 _LOADERS = 2
 AnyRelay = ConfigurationRelay | DomainEventRelay
 
