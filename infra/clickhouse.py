@@ -18,15 +18,21 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
 
-from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, SettingsError
+from infra.errors import (
+    ClickHouseOverTimeError,
+    ClickHouseRefusedError,
+    ClickHouseUnavailableError,
+    SettingsError,
+)
 from infra.queries import load_queries
 from infra.settings import ClickHouseSettings
 
 MIGRATIONS_FOLDER = Path(__file__).parent.parent / "migrations" / "clickhouse"
 _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+(?:_[a-z0-9]+)+\.sql$")
 
-# Time-out, many queries, network, memory, read-only table, too many parts, out of disk, unknown insert, Keeper.
-_PASSING_CODES = frozenset({159, 164, 202, 209, 210, 241, 242, 243, 252, 319, 425, 999})
+_OVER_TIME = 159
+# Many queries, network, memory, read-only table, too many parts, out of disk, unknown insert, Keeper.
+_PASSING_CODES = frozenset({164, 202, 209, 210, 241, 242, 243, 252, 319, 425, 999})
 # `async_insert` would acknowledge before the write; one insert thread keeps the blocks of a batch reproducible;
 # merging rows within an insert costs a third of it, and our batches hold one row per sort key. What a view makes of
 # a repeated insert is told apart by its own token, also where the rows themselves were there already (before 26: off).
@@ -38,6 +44,9 @@ _INSERT_SETTINGS = {
     "optimize_on_insert": "0",
     "max_partitions_per_insert_block": "0",
 }
+
+# Rows leave in the order of the sort key, merged from the parts: nothing is sorted, so nothing is kept.
+_STREAM_SETTINGS = {"optimize_read_in_order": "1", "max_threads": "2"}
 
 Row = dict[str, Any]
 
@@ -57,11 +66,33 @@ class ClickHouse:
         for _ in range(settings.connections_max):
             self._slots.put(None)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
-        """Rows by column name; `parameters` bind `{name:Type}` placeholders."""
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds_max: float | None = None
+    ) -> list[Row]:
+        """Rows by column name; `parameters` bind `{name:Type}` placeholders.
+
+        Raises ClickHouseOverTimeError too, when it took longer than `seconds_max`.
+        """
+        settings = {} if seconds_max is None else {"max_execution_time": str(seconds_max)}
         with self._client() as client:
-            result = client.query(sql, parameters=dict(parameters or {}))
+            result = client.query(sql, parameters=dict(parameters or {}), settings=settings)
             return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+
+    @contextmanager
+    def stream(
+        self, sql: str, parameters: Mapping[str, Any], *, block_rows_max: int, seconds_max: float
+    ) -> Iterator[Iterator[list[Row]]]:
+        """Blocks of at most `block_rows_max` rows, of one state of the tables; one block is in memory at a time.
+
+        A client is taken until the context ends. Raises as `query`, at its beginning or at any block.
+        """
+        settings = {"max_block_size": str(block_rows_max), "max_execution_time": str(seconds_max), **_STREAM_SETTINGS}
+        with (
+            self._client() as client,
+            client.query_row_block_stream(sql, parameters=dict(parameters), settings=settings) as blocks,
+        ):
+            names = blocks.source.column_names
+            yield ([dict(zip(names, row, strict=True)) for row in block] for block in blocks)
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that answers no rows."""
@@ -124,6 +155,8 @@ def _connect(settings: ClickHouseSettings) -> Client:
 def _translate(error: ClickHouseError) -> ClickHouseUnavailableError | ClickHouseRefusedError:
     code = error.code if isinstance(error, Error) else None
     message = str(error).splitlines()[0][:500]
+    if code == _OVER_TIME:
+        return ClickHouseOverTimeError(message)
     if code in _PASSING_CODES or (isinstance(error, OperationalError) and code is None):
         return ClickHouseUnavailableError(message)
     if "Unable to open the chdb engine" in message:

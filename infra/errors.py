@@ -8,6 +8,7 @@ HooklineError
 ├── PostgresUnavailableError Postgres is away, full, or gives no connection; nothing was written
 ├── MigrationError           the migration files and the database do not fit; the message names the file
 ├── ClickHouseUnavailableError  ClickHouse cannot be reached or cannot take work now: waiting may help
+│   └── ClickHouseOverTimeError  a statement ran into its own limit of time: less work would help, too
 ├── ClickHouseRefusedError      ClickHouse refused a statement: the schema, the statement or the rows are at fault
 ├── PresetError              a sender's preset is not usable; the message names file and member
 └── SecretError              a ciphertext cannot be read: wrong or unknown master key, or damaged
@@ -36,6 +37,10 @@ class KafkaUnavailableError(HooklineError):
 
 class ClickHouseUnavailableError(HooklineError):
     """ClickHouse cannot be reached or cannot take work now: waiting may help."""
+
+
+class ClickHouseOverTimeError(ClickHouseUnavailableError):
+    """A statement ran into its limit of time; nothing was answered."""
 
 
 class ClickHouseRefusedError(HooklineError):

@@ -32,6 +32,7 @@ class Prepared:
         "is_active",
         "key_of",
         "ordering_key_of",
+        "priority",
         "proof",
         "redact_paths",
         "stored",
@@ -61,6 +62,7 @@ class Prepared:
         self.webhook_id = config.webhook_id
         self.version = config.version
         self.body_bytes_max = config.max_body_bytes
+        self.priority = config.priority
         self.topic = request_topic(config.priority)
         self.proof: Proof | None = None if isinstance(proof, str) else proof
         self.fault: str | None = proof if isinstance(proof, str) else None

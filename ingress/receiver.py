@@ -238,6 +238,7 @@ class Receiver:
             now_us() - at_us,
             invalid_json=invalid_json,
             redact_paths=prepared.redact_paths,
+            priority=prepared.priority,
         )
         pending = Pending(waiter, delivery_id.encode(), len(body), invalid_json=invalid_json)
         taken = self.bridge.submit(

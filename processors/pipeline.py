@@ -202,14 +202,15 @@ class RequestPipeline:
 
     def _record(self, context: _Context, headers: DeliveryHeaders, status: DispatchStatus, **facts: Any) -> None:
         at_us = now_us()
+        plan = context.plans[headers.tenant_id, headers.webhook_id]
+        handler = None if plan is None else plan.config.handler_config
         context.outputs.send(
             RECORDED,
             key=headers.delivery_id.encode(),
-            value=delivery_record(headers, status, at_us, **facts),
+            value=delivery_record(headers, status, at_us, handler=handler, **facts),
             headers=forwarded_headers(headers),
         )
         self._count(status.value)
-        plan = context.plans[headers.tenant_id, headers.webhook_id]
         if plan is not None and not headers.is_test and headers.replay is None:
             self._meter.measure(plan.config.priority, headers.received_at_us, at_us)
 

@@ -39,6 +39,10 @@ class ErrorCode(StrEnum):
     INTERNAL = "INTERNAL"
 
 
+#: What a delivery is handed to: an action, or a run of a workflow.
+Handler = Literal["action", "workflow"]
+
+
 class DeliveryError(Record):
     """`message` names the field, the expression and the cause; `path` is `field_mapping.FIELD` or null."""
 
@@ -52,6 +56,7 @@ class RequestFacts(Record):
 
     `invalid_json` marks a verified request that was answered 400: it is kept and recorded, never mapped.
     `redact_paths` are the webhook's at the time; whoever shows the body masks them, and nobody changes the record.
+    `priority` is the webhook's at the time; None in records of releases before it.
     """
 
     method: str
@@ -64,6 +69,7 @@ class RequestFacts(Record):
     ingress_us: int = 0
     invalid_json: bool = False
     redact_paths: list[str] = Field(default_factory=list)
+    priority: int | None = Field(default=None, ge=0, le=3)
 
 
 class Origin(Record):
@@ -103,7 +109,11 @@ class ActionRequest(Record):
 
 
 class DeliveryRecord(Record):
-    """Value of webhooks.delivery.recorded.v1: one change of a delivery's state. Key: the delivery id."""
+    """Value of webhooks.delivery.recorded.v1: one change of a delivery's state. Key: the delivery id.
+
+    `handler` is what the webhook asks for, `action` the action's name where that is one; both are None where the
+    webhook is unknown by now.
+    """
 
     delivery_id: str
     tenant_id: str
@@ -121,6 +131,8 @@ class DeliveryRecord(Record):
     is_test: bool = False
     trace_id: str | None = None
     metadata: dict[str, Any] | None = None
+    handler: Handler | None = None
+    action: str | None = None
 
 
 class KeyReleased(Record):

@@ -20,6 +20,7 @@ def request_facts(
     *,
     invalid_json: bool,
     redact_paths: Sequence[str] = (),
+    priority: int | None = None,
 ) -> bytes:
     """The request without its body, as JSON."""
     headers = head.headers
@@ -33,6 +34,7 @@ def request_facts(
         "content_type": headers.get("content-type"),
         "ingress_us": ingress_us,
         "invalid_json": invalid_json,
+        "priority": priority,
     }
     if redact_paths:
         facts["redact_paths"] = redact_paths

@@ -123,6 +123,7 @@ def _facts(config: WebhookConfig, request: TriedRequest, presets: Mapping[str, P
         user_agent=request.headers.get("user-agent"),
         content_type=request.content_type,
         redact_paths=list(config.redact_paths),
+        priority=config.priority,
     )
 
 

@@ -8,8 +8,8 @@ import orjson
 from schemas import headers as record_headers
 from schemas.encoding import record_bytes
 from schemas.headers import DeliveryHeaders
-from schemas.records import DispatchStatus
-from schemas.webhooks import ActionHandler, WebhookConfig
+from schemas.records import DispatchStatus, Handler
+from schemas.webhooks import ActionHandler, WebhookConfig, WorkflowHandler
 
 HOPS_MAX = 1_000
 _HOPS_HEADER = f'"{record_headers.HOPS}"'.encode()
@@ -74,6 +74,7 @@ def delivery_record(
     duplicate_of: str | None = None,
     outcome: dict[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    handler: ActionHandler | WorkflowHandler | None = None,
 ) -> bytes:
     """Value of webhooks.delivery.recorded.v1."""
     return record_bytes(
@@ -94,8 +95,15 @@ def delivery_record(
             "is_test": headers.is_test,
             "trace_id": trace_id(headers.traceparent),
             "metadata": metadata or None,
+            "handler": None if handler is None else handler_kind(handler),
+            "action": handler.action if isinstance(handler, ActionHandler) else None,
         }
     )
+
+
+def handler_kind(handler: ActionHandler | WorkflowHandler) -> Handler:
+    """What records of deliveries call it."""
+    return "action" if isinstance(handler, ActionHandler) else "workflow"
 
 
 def trace_id(traceparent: str | None) -> str | None:

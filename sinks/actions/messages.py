@@ -12,6 +12,7 @@ from sinks.actions.command import PendingCommand
 from sinks.actions.execution import Outcome
 
 STAGE = "actions"
+HANDLER = "action"
 
 
 def delivery_message(command: PendingCommand, outcome: Outcome, recorded_at_us: int) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def delivery_message(command: PendingCommand, outcome: Outcome, recorded_at_us: 
         "is_test": request.is_test,
         "trace_id": command.trace_id,
         "metadata": request.metadata or None,
+        "handler": HANDLER,
+        "action": request.action,
     }
     headers = [] if command.traceparent is None else [(TRACEPARENT, command.traceparent.encode())]
     key = request.delivery_id.encode()

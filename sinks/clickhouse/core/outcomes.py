@@ -29,7 +29,7 @@ from sinks.clickhouse.core.rows import (
 _parse = TypeAdapter(DeliveryRecord).validate_json
 _ATTEMPTS_LAST = 2**32 - 1
 _Group = tuple[object, ...]
-_NO_GROUP: _Group = (None,) * 10
+_NO_GROUP: _Group = (None,) * 12
 _PROCESSORS = "processors"
 
 
@@ -84,6 +84,8 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
         parsed.duplicate_of or "",
         parsed.attempts,
         record_bytes(parsed.metadata) if parsed.metadata else b"",
+        parsed.handler or "",
+        parsed.action or "",
         offset,
     )
     if parsed.stage == _PROCESSORS:
@@ -109,7 +111,7 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
 
 
 def _group_columns(prefix: str, groups: Sequence[_Group], source: Source) -> dict[str, pa.Array]:
-    status, recorded_at, outcome, code, message, path, duplicate_of, attempts, metadata, offset = zip(
+    status, recorded_at, outcome, code, message, path, duplicate_of, attempts, metadata, handler, action, offset = zip(
         *groups, strict=True
     )
     partitions = [None if value is None else source.partition for value in offset]
@@ -124,6 +126,8 @@ def _group_columns(prefix: str, groups: Sequence[_Group], source: Source) -> dic
         f"{prefix}_duplicate_of": texts(duplicate_of),
         f"{prefix}_attempts": pa.array(attempts, pa.uint32()),
         f"{prefix}_metadata": pa.array(metadata, pa.binary()),
+        f"{prefix}_handler": texts(handler),
+        f"{prefix}_action": texts(action),
         f"{prefix}_incarnation": texts(incarnations),
         f"{prefix}_partition": pa.array(partitions, pa.uint32()),
         f"{prefix}_offset": pa.array(offset, pa.uint64()),
