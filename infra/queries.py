@@ -7,6 +7,9 @@ from pathlib import Path
 _BLOCK = re.compile(r"^-- name: ([a-z][a-z0-9_]*)$", re.MULTILINE)
 
 
+_PART = re.compile(r"/\*([a-z][a-z0-9_]*)\*/")
+
+
 def load_queries(path: Path) -> Mapping[str, str]:
     """Statements by name. Raises ValueError when a name stands twice or a block is empty."""
     parts = _BLOCK.split(path.read_text())
@@ -17,3 +20,14 @@ def load_queries(path: Path) -> Mapping[str, str]:
             raise ValueError(f"{path}: query {name} is there twice or empty")
         queries[name] = text
     return queries
+
+
+def put_together(queries: Mapping[str, str], name: str, **parts: str) -> str:
+    """The statement `name` with every `/*part*/` replaced: by the text in `parts`, else by the block of that name.
+
+    Parts may have parts of their own. Only blocks and texts made of them belong in `parts`, never a value.
+    """
+    statement = queries[name]
+    while _PART.search(statement):
+        statement = _PART.sub(lambda found: parts[found[1]] if found[1] in parts else queries[found[1]], statement)
+    return statement

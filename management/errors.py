@@ -2,6 +2,7 @@
 
 ApiError
 ├── ValidationFailedError     400  the body is not acceptable; every problem with its path
+├── SearchTooWideError        400  it took longer than a search may: less has to be searched
 ├── UnauthorizedError         401  no proof of who calls, or a malformed, unknown, expired or revoked one: all alike
 ├── ForbiddenError            403  the caller lacks the permission named
 ├── EntitlementRequiredError  403  the tenant lacks the entitlement named
@@ -48,6 +49,19 @@ class ValidationFailedError(ApiError):
 
     def __init__(self, details: Sequence[Problem]) -> None:
         super().__init__("the request is not valid", details=details)
+
+
+class SearchTooWideError(ApiError):
+    """What was asked for takes more work than one request may make."""
+
+    status = 400
+    code = "search_too_wide"
+
+    def __init__(self, seconds_max: float) -> None:
+        super().__init__(
+            f"the search took longer than {seconds_max:g} seconds; narrow it: by since and until, by webhook_id, or by "
+            "other filters"
+        )
 
 
 class UnauthorizedError(ApiError):

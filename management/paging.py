@@ -12,7 +12,7 @@ from management.moments import Moment
 PAGE_MAX = 10_000
 PER_PAGE_MAX = 100
 #: ClickHouse's times: from 1970 to the year 2100 hold whatever is stored.
-_END_US = 4_102_444_800 * MICROSECONDS
+LAST_US = 4_102_444_800 * MICROSECONDS
 
 Item = TypeVar("Item")
 
@@ -48,12 +48,19 @@ PageQuery = Annotated[PageRequest, Query()]
 
 def window_parameters(request: PageRequest) -> dict[str, int]:
     """Query parameters of a page and its time window, in microseconds: [since_us, until_us)."""
+    since_us, until_us = window_of(request.since, request.until)
     return {
-        "since_us": 0 if request.since is None else _stored(microseconds(request.since)),
-        "until_us": _END_US if request.until is None else _stored(microseconds(request.until)),
+        "since_us": since_us,
+        "until_us": until_us,
         "limit": request.per_page,
         "offset": (request.page - 1) * request.per_page,
     }
+
+
+def window_of(since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """A time window in microseconds; without a bound as far as stored times go."""
+    since_us = 0 if since is None else _stored(microseconds(since))
+    return since_us, LAST_US if until is None else _stored(microseconds(until))
 
 
 def page_parameters(request: PageRequest) -> dict[str, Any]:
@@ -73,4 +80,4 @@ def microseconds(moment: datetime) -> int:
 
 
 def _stored(at_us: int) -> int:
-    return min(max(at_us, 0), _END_US)
+    return min(max(at_us, 0), LAST_US)

@@ -27,6 +27,7 @@ from management.entities.resources import entity_resources
 from management.event_types.endpoints import event_type_routes, webhook_event_type_routes
 from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
+from management.exports import ExportRoom
 from management.inbound_webhooks.validation import SettingsRules
 from management.people import People
 from management.presets.endpoints import preset_routes
@@ -58,7 +59,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     rules = SettingsRules(registry, settings.processors, presets)
     testing = Testing(settings, pool, registry, presets)
     event_types = EventTypeService(EventTypeRepository(pool))
-    deliveries = DeliveryService(DeliveryRepository(clickhouse, pool))
+    exports = ExportRoom()
+    deliveries = DeliveryService(DeliveryRepository(clickhouse, pool), exports)
     routes = [
         *people.routes(access),
         # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
@@ -73,6 +75,6 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         webhook_delivery_routes(deliveries, access),
         event_type_routes(event_types, access),
         *entity_resources(pool, access),
-        rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets), access),
+        rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
     ]
     return Resources(routes, testing)

@@ -43,6 +43,11 @@ class JsonPath:
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = tuple(steps)
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Names, indexes, and None for `[*]`, from the root."""
+        return self._steps
+
     def values(self, body: Any) -> Sequence[Any]:
         """The values it leads to. Raises TooManyValuesError."""
         values: Sequence[Any] = (body,)

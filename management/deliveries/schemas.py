@@ -5,20 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from management.paging import PageRequest
-from schemas.records import DispatchStatus, ErrorCode
-
-
-class WebhookDeliveryFilter(PageRequest):
-    """Which deliveries of a webhook a list shows; the time window is of `received_at`: since ≤ t < until."""
-
-    dispatch_status: DispatchStatus | None = None
-
-
-class DeliveryFilter(WebhookDeliveryFilter):
-    """The same of all webhooks, or of one."""
-
-    webhook_id: UUID | None = None
+from management.log_texts import RawRecord
+from schemas.records import DispatchStatus, ErrorCode, Handler
 
 
 class DeliveredRequest(BaseModel):
@@ -87,6 +75,8 @@ class InboundWebhookDelivery(BaseModel):
     metadata: dict[str, Any] = Field(description="fixed members of the webhook, and what its enrichment made")
     auth_status: Literal["verified"] = "verified"
     dispatch_status: DispatchStatus
+    handler: Handler | None = Field(description="null while pending, and where the webhook was unknown by then")
+    action: str | None
     handler_outcome: dict[str, Any] | None
     error: ShownError | None
     duplicate_of: UUID | None
@@ -94,8 +84,53 @@ class InboundWebhookDelivery(BaseModel):
     ingress_ms: float | None
     duration_ms: float | None = Field(description="from received_at to the outcome")
     attempts: int
+    priority: int | None = Field(description="the webhook's when the request came; null: kept by an earlier release")
     is_replay: bool
     replayed_from: str | None
     replay_id: str | None
     is_test: bool
     trace_id: str | None
+
+
+class RelatedDelivery(BaseModel):
+    """Another delivery, as far as a link needs it. Status and time are null where it is no longer in the log."""
+
+    delivery_id: UUID
+    received_at: str | None
+    dispatch_status: DispatchStatus | None
+
+
+class Stage(BaseModel):
+    """When something happened to a delivery. `status` is what it was then; null: it was still pending."""
+
+    stage: Literal["received", "accepted", "processed", "handled"]
+    at: str = Field(description="RFC 3339, UTC, milliseconds")
+    after_ms: float = Field(description="since received_at")
+    status: DispatchStatus | None
+
+
+class ChangedEntity(BaseModel):
+    """What the action found or made. `path` is under /api/v1; null for a kind that the API does not show."""
+
+    type: str
+    id: UUID
+    path: str | None
+
+
+class DeliveryDetail(InboundWebhookDelivery):
+    """A delivery with its whole body, and everything that is known about it.
+
+    `accepted` in `timeline` is when the proof was found good and the record was handed to Kafka, whose answer is what
+    the sender then waited for. `duplicates` and `replays` are the oldest 100 together; `related_is_complete` is false
+    where there may be more.
+    """
+
+    timeline: list[Stage]
+    entity: ChangedEntity | None
+    workflow_run_id: UUID | None
+    first_delivery: RelatedDelivery | None = Field(description="the one that this duplicates")
+    duplicates: list[RelatedDelivery]
+    replay_origin: RelatedDelivery | None = Field(description="the one that this replays")
+    replays: list[RelatedDelivery]
+    related_is_complete: bool
+    raw_record: RawRecord | None = Field(description="null while the request's record is on its way")

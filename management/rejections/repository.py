@@ -1,12 +1,17 @@
 """Rejections in ClickHouse; every statement is for one tenant."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
 from infra.clickhouse import ClickHouse, Row
-from infra.queries import load_queries
-from management.paging import window_parameters
-from management.rejections.schemas import RejectionFilter
+from infra.queries import load_queries, put_together
+from management.log_pages import LogPageMeta
+from management.log_reader import Log, LogReader, plain_conditions
+from management.rejections.schemas import RejectionConditions, RejectionExport, RejectionFilter
+
+_FILTERS = tuple(RejectionConditions.model_fields)
 
 
 class RejectionRepository:
@@ -15,20 +20,19 @@ class RejectionRepository:
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
         self._queries = load_queries(Path(__file__).parent / "queries.sql")
+        self._reader = LogReader(clickhouse, Log("rejections", "rejection_id", self._queries))
 
-    def page(self, tenant_id: UUID, wanted: RejectionFilter) -> tuple[list[Row], int]:
-        """The rows of a page, newest first, and how many there are in all."""
-        parameters = {
-            "tenant_id": str(tenant_id),
-            "webhook_id": "" if wanted.webhook_id is None else str(wanted.webhook_id),
-            "reason": wanted.reason or "",
-            **window_parameters(wanted),
-        }
-        [count] = self._clickhouse.query(self._queries["count_rejections"], parameters)
-        return self._clickhouse.query(self._queries["list_rejections"], parameters), int(count["total"])
+    def page(self, tenant_id: UUID, wanted: RejectionFilter) -> tuple[Sequence[Row], LogPageMeta]:
+        """The rows of a page, newest first. Raises ValidationFailedError for a wrong cursor, SearchTooWideError."""
+        return self._reader.page(tenant_id, wanted, plain_conditions(wanted, _FILTERS, self._queries))
+
+    def export(self, tenant_id: UUID, wanted: RejectionExport) -> AbstractContextManager[Iterator[list[Row]]]:
+        """Blocks of rows, oldest first."""
+        conditions = plain_conditions(wanted, _FILTERS, self._queries)
+        return self._reader.export(tenant_id, wanted, conditions)
 
     def get(self, tenant_id: UUID, rejection_id: UUID) -> Row | None:
         """One rejection."""
         parameters = {"tenant_id": str(tenant_id), "rejection_id": str(rejection_id)}
-        rows = self._clickhouse.query(self._queries["get_rejection"], parameters)
+        rows = self._clickhouse.query(put_together(self._queries, "get"), parameters)
         return rows[0] if rows else None
