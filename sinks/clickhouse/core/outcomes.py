@@ -84,14 +84,20 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
         parsed.duplicate_of or "",
         parsed.attempts,
         record_bytes(parsed.metadata) if parsed.metadata else b"",
-        parsed.handler or "",
-        parsed.action or "",
+        *_handled_by(parsed),
         offset,
     )
     if parsed.stage == _PROCESSORS:
         outcome.processed = group
     else:
         outcome.handled = group
+
+
+def _handled_by(parsed: DeliveryRecord) -> tuple[str, str]:
+    """Handler and action; records of releases that did not say so name the action in its outcome."""
+    action = parsed.action or (parsed.handler_outcome or {}).get("action")
+    action = action if isinstance(action, str) else ""
+    return parsed.handler or ("action" if action else ""), action
 
 
 def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
