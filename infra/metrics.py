@@ -125,6 +125,11 @@ ANALYTICS_PLANS_REPLAYED = _counter("analytics_plans_replayed", "Planned batches
 ANALYTICS_INSERT_FAILURES = _counter("analytics_insert_failures", "Inserts that failed and were tried again.")
 ANALYTICS_UNDECODABLE = _counter("analytics_undecodable_records", "Records kept as bytes only.", "consumer")
 ANALYTICS_REBALANCES = _counter("analytics_rebalances", "Assignments changed by the consumer group.", "consumer")
+ANALYTICS_ROLLUP_LEADER = _gauge("analytics_rollup_leader", "1 while this process counts the rollups.")
+ANALYTICS_ROLLUP_MINUTES = _counter("analytics_rollup_minutes", "Minutes of webhooks counted, anew as well.")
+ANALYTICS_ROLLUP_SECONDS = _histogram("analytics_rollup_seconds", "To count all marked minutes.", _BATCH_SECONDS)
+ANALYTICS_ROLLUP_FAILURES = _counter("analytics_rollup_failures", "Counts that failed and were begun anew.")
+ANALYTICS_ROLLUP_LAST = _gauge("analytics_rollup_last_timestamp_seconds", "When nothing was left to count.")
 
 # Management. resource: deliveries, rejections, other. status: the HTTP status.
 MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")

@@ -156,7 +156,7 @@ class ActionSettings(_Section):
 
 
 class AnalyticsSettings(_Section):
-    """The ClickHouse sink's bounds."""
+    """The ClickHouse sink's bounds. The rollups are brought up to date every `rollup_interval_seconds`."""
 
     group_id: str = "hookline-analytics"
     batch_records_max: int = Field(default=50_000, ge=1)
@@ -165,6 +165,7 @@ class AnalyticsSettings(_Section):
     session_timeout_seconds: float = Field(default=10.0, ge=6, le=300)
     retry_wait_seconds_max: float = Field(default=5.0, gt=0)
     stall_seconds_max: float = Field(default=60.0, gt=0)
+    rollup_interval_seconds: float = Field(default=5.0, gt=0)
 
 
 class SlaSettings(_Section):

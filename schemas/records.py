@@ -113,6 +113,7 @@ class DeliveryRecord(Record):
 
     `handler` is what the webhook asks for, `action` the action's name where that is one; both are None where the
     webhook is unknown by now.
+    `action_requested_at` is when processors asked for the action that ended it, to the millisecond; null where none did.
     """
 
     delivery_id: str
@@ -133,6 +134,7 @@ class DeliveryRecord(Record):
     metadata: dict[str, Any] | None = None
     handler: Handler | None = None
     action: str | None = None
+    action_requested_at: int | None = None
 
 
 class KeyReleased(Record):

@@ -97,6 +97,7 @@ def delivery_record(
             "metadata": metadata or None,
             "handler": None if handler is None else handler_kind(handler),
             "action": handler.action if isinstance(handler, ActionHandler) else None,
+            "action_requested_at": None,
         }
     )
 

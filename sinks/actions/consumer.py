@@ -33,7 +33,7 @@ from sinks.actions.condition import Condition
 from sinks.actions.errors import MalformedRecordError
 from sinks.actions.execution import Outcome, execute_batch
 from sinks.actions.lane import Lane, LaneReader, lanes_of
-from sinks.actions.messages import dead_letter_message, delivery_message, release_message
+from sinks.actions.messages import dead_letter_message, delivery_message, release_message, requested_at_us
 
 CLIENT_ID = "hookline-actions"
 _CONNECTION_WAIT_SECONDS = 3.0
@@ -197,7 +197,8 @@ class ActionConsumer:
             if item.command is None or outcome is None:
                 self._send_dead_letter(outbox, item.message, item.fault, at_us)
                 continue
-            outbox.send(**delivery_message(item.command, outcome, at_us))
+            requested_us = requested_at_us(item.message)
+            outbox.send(**delivery_message(item.command, outcome, at_us, requested_at_us=requested_us))
             release = release_message(item.command, outcome, at_us)
             if release is not None:
                 outbox.send(**release)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from confluent_kafka import Message
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
 
 from infra.topics import ACTION_DEAD_LETTERS, RECORDED, RELEASED
 from schemas.encoding import record_bytes
@@ -15,7 +15,15 @@ STAGE = "actions"
 HANDLER = "action"
 
 
-def delivery_message(command: PendingCommand, outcome: Outcome, recorded_at_us: int) -> dict[str, Any]:
+def requested_at_us(message: Message) -> int | None:
+    """When the action was asked for: the time its record was made."""
+    kind, at_milliseconds = message.timestamp()
+    return at_milliseconds * 1_000 if kind == TIMESTAMP_CREATE_TIME else None
+
+
+def delivery_message(
+    command: PendingCommand, outcome: Outcome, recorded_at_us: int, *, requested_at_us: int | None
+) -> dict[str, Any]:
     """The record of a delivery's end (`schemas.records.DeliveryRecord`), as arguments of `produce`."""
     request = command.request
     failed = outcome.status is DispatchStatus.FAILED
@@ -38,6 +46,7 @@ def delivery_message(command: PendingCommand, outcome: Outcome, recorded_at_us: 
         "metadata": request.metadata or None,
         "handler": HANDLER,
         "action": request.action,
+        "action_requested_at": requested_at_us,
     }
     headers = [] if command.traceparent is None else [(TRACEPARENT, command.traceparent.encode())]
     key = request.delivery_id.encode()

@@ -62,12 +62,16 @@ class Subscription:
 
 @dataclass(slots=True)
 class ConsumerState:
-    """What the health of a consumer is told from; written by its thread, read by others."""
+    """What the health of a consumer is told from; written by its thread, read by others.
+
+    `owned` are topics and partitions.
+    """
 
     trouble: str | None = None
     joined: bool = False
     last_commit_at_us: int | None = None
     progress_at: float = field(default_factory=time.monotonic)
+    owned: frozenset[tuple[str, int]] = frozenset()
 
 
 class RangeConsumer:
@@ -250,12 +254,17 @@ class RangeConsumer:
         self.state.trouble = None
         self.state.joined = True
         metrics.ANALYTICS_REBALANCES.labels(self.subscription.name).inc()
-        for partition in partitions:
-            self._buffers.pop((partition.topic, partition.partition), None)
+        self.state.owned |= self._forget(partitions)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for partition in partitions:
-            self._buffers.pop((partition.topic, partition.partition), None)
+        self.state.owned -= self._forget(partitions)
+
+    def _forget(self, partitions: list[TopicPartition]) -> set[tuple[str, int]]:
+        """Drop what is buffered of partitions that come or go; which these are."""
+        keys = {(partition.topic, partition.partition) for partition in partitions}
+        for key in keys:
+            self._buffers.pop(key, None)
+        return keys
 
     def _report(self, batch: Batch[Message], source: Source, built: list[Rows], completed: int, seconds: float) -> None:
         name = self.subscription.name

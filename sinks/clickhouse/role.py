@@ -1,4 +1,4 @@
-"""Role `analytics`: three consumers and a watch over their lag, each on a thread of its own."""
+"""Role `analytics`: three consumers, the counting of rollups and a watch over the lag, each on a thread of its own."""
 
 import gc
 import threading
@@ -14,10 +14,12 @@ from infra.groups import ANALYTICS_TOPICS
 from infra.lag import LagReader
 from infra.role import PartHealth
 from infra.settings import Settings
+from infra.topics import RECORDED
 from sinks.clickhouse.consumer import RangeConsumer, Subscription
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
+from sinks.clickhouse.rollups import RollupLoop
 from sinks.clickhouse.writer import BatchWriter
 
 SUBSCRIPTIONS = (
@@ -60,6 +62,12 @@ class AnalyticsRole:
             )
             for subscription in SUBSCRIPTIONS
         ]
+        self._rollups = RollupLoop(
+            clickhouse,
+            interval_seconds=settings.analytics.rollup_interval_seconds,
+            leads=self._leads,
+            stopping=self._stopping,
+        )
         self._threads: list[threading.Thread] = []
         self._lag: dict[str, int] = {}
         self._kafka_trouble: str | None = "Kafka: not asked yet"
@@ -69,7 +77,7 @@ class AnalyticsRole:
         """Start all loops; returns at once, also while Kafka or ClickHouse is away."""
         gc.set_threshold(*_COLLECTION_THRESHOLDS)
         targets = {consumer.subscription.name: consumer.run for consumer in self._consumers}
-        for name, target in {**targets, "watch": self._watch}.items():
+        for name, target in {**targets, "rollups": self._rollups.run, "watch": self._watch}.items():
             thread = threading.Thread(target=target, name=f"analytics-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -86,6 +94,8 @@ class AnalyticsRole:
         reasons = [reason for reason in (self._kafka_trouble, self._clickhouse_trouble) if reason is not None]
         for consumer in self._consumers:
             reasons.extend(self._reasons_of(consumer))
+        if self._rollups.trouble is not None:
+            reasons.append(f"rollups: ClickHouse: {self._rollups.trouble}")
         if self._threads and not all(thread.is_alive() for thread in self._threads):
             dead = [thread.name for thread in self._threads if not thread.is_alive()]
             reasons.append(f"{', '.join(dead)} has ended")
@@ -98,6 +108,10 @@ class AnalyticsRole:
             last_commit_at_us=max(commits, default=None),
             details={f"lag_{name}": lag for name, lag in self._lag.items()},
         )
+
+    def _leads(self) -> bool:
+        """Whether this process counts the rollups: of all members of a group one has its topic's first partition."""
+        return any((RECORDED, 0) in consumer.state.owned for consumer in self._consumers)
 
     def _reasons_of(self, consumer: RangeConsumer) -> list[str]:
         name, state = consumer.subscription.name, consumer.state

@@ -8,6 +8,7 @@ import pyarrow as pa
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError
 from infra.queries import load_queries
+from sinks.clickhouse.core.rollups import marks_of
 from sinks.clickhouse.core.rows import Rows, Source
 
 _QUERIES = Path(__file__).parent / "queries.sql"
@@ -29,6 +30,7 @@ class BatchWriter:
         token = f"{source.incarnation}:{source.topic}:{source.partition}:{first_offset}:{last_offset}"
         for rows in built:
             self._clickhouse.insert(rows.table, rows.columns, deduplication_token=token)
+            self._mark(rows)
 
     def complete(self, built: Sequence[Rows], source: Source, first_offset: int, last_offset: int) -> int:
         """After `write` of a range that an earlier process may have begun: insert what is still missing; how many rows.
@@ -48,8 +50,17 @@ class BatchWriter:
                 columns = rows.columns.take(pa.array(missing, pa.int64()))
                 completing = f"{token}:completed:{completion}"
                 self._clickhouse.insert(rows.table, columns, deduplication_token=completing)
+                self._mark(rows)
                 inserted += len(missing)
         return inserted
+
+    def _mark(self, rows: Rows) -> None:
+        """Have the rollups count the minutes of rows that are visible now; before that a mark would mean nothing.
+
+        Without a token: who repeats an insert cannot know whether its minutes were marked after it.
+        """
+        if rows.table == "deliveries":
+            self._clickhouse.insert("rollup_marks", marks_of(rows.columns))
 
     def _missing(self, rows: Rows, source: Source, first_offset: int, last_offset: int) -> list[int]:
         parameters = {

@@ -43,6 +43,7 @@ class _Outcome:
     replay_id: str | None
     processed: _Group = _NO_GROUP
     handled: _Group = _NO_GROUP
+    requested_at: int | None = None
 
 
 def build_outcomes(records: Sequence[ConsumedRecord], source: Source) -> list[Rows]:
@@ -64,6 +65,8 @@ def _checked(record: ConsumedRecord) -> DeliveryRecord:
     check_ids(parsed.tenant_id, parsed.webhook_id, parsed.delivery_id)
     check_time("received_at", parsed.received_at)
     check_time("recorded_at", parsed.recorded_at)
+    if parsed.action_requested_at is not None:
+        check_time("action_requested_at", parsed.action_requested_at)
     check_integer("attempts", parsed.attempts, _ATTEMPTS_LAST)
     return parsed
 
@@ -91,6 +94,7 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
         outcome.processed = group
     else:
         outcome.handled = group
+        outcome.requested_at = parsed.action_requested_at
 
 
 def _handled_by(parsed: DeliveryRecord) -> tuple[str, str]:
@@ -111,6 +115,7 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
         "replay_id": texts([outcome.replay_id for outcome in outcomes]),
         **_group_columns("processed", [outcome.processed for outcome in outcomes], source),
         **_group_columns("handled", [outcome.handled for outcome in outcomes], source),
+        "handled_requested_at": times([outcome.requested_at for outcome in outcomes]),
     }
     offsets = ([outcome.processed[-1] for outcome in outcomes], [outcome.handled[-1] for outcome in outcomes])
     return Rows("deliveries", pa.table(columns), offsets, "present_outcomes", min(received_at), max(received_at))
