@@ -162,6 +162,7 @@ class Log:
             stage="processors" if action is None else "actions",
             handler_outcome={"action": action} if action is not None and status == "dispatched" else None,
             error=DeliveryError(code=ErrorCode(code), message="so it is") if code else None,
+            action=action,
             action_requested_at=requested_at,
             attempts=attempts,
             duplicate_of=duplicate_of,
@@ -224,15 +225,13 @@ def _counts(group: Sequence[Made]) -> dict[str, Any]:
     statuses = Counter(one.status for one in group)
     ended = [(one, one.ended) for one in group if one.ended is not None]
     handled = [(one, end) for one, end in ended if end.action is not None]
-    # Until actions say so in their records, the log knows the action of those that succeeded.
-    named = [end for _, end in handled if end.status == "dispatched"]
     return {
         "deliveries": len(group),
         **{status.value: statuses[status.value] for status in DispatchStatus},
         "attempts": sum(end.attempts for _, end in ended),
         "error_codes": Counter(end.code for _, end in ended if end.code),
-        "actions": Counter(end.action for end in named),
-        "failed_actions": Counter(),
+        "actions": Counter(end.action for _, end in handled),
+        "failed_actions": Counter(end.action for _, end in handled if end.status == "failed"),
         "body_bytes": sum(len(one.body) for one in group),
         "body_bytes_max": max(len(one.body) for one in group),
         "senders": len({one.source_ip for one in group}),

@@ -21,14 +21,21 @@ BEYOND_64_BITS = 2**64 + 1
 )
 def test_an_outcome_keeps_an_integer_beyond_64_bits(status: DispatchStatus, field: str) -> None:
     request = Mock(
-        delivery_id="d", tenant_id="t", webhook_id="w", received_at=1, replay_id=None, is_test=False, metadata={}
+        delivery_id="d",
+        tenant_id="t",
+        webhook_id="w",
+        received_at=1,
+        replay_id=None,
+        is_test=False,
+        metadata={},
+        action="a",
     )
     command = Mock(request=request, trace_id=None, traceparent=None)
     body = {"metadata": {"count": BEYOND_64_BITS}}
     record = json.loads(delivery_message(command, Outcome(status, body), 2, requested_at_us=1_000)["value"])
     assert record[field] == body
     assert (record["dispatch_status"], record["recorded_at"]) == (status.value, 2)
-    assert record["action_requested_at"] == 1_000
+    assert (record["action"], record["action_requested_at"]) == ("a", 1_000)
 
 
 def test_rows_for_the_database_keep_big_integers_beside_ids_and_times() -> None:
