@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -54,7 +55,7 @@ class Sink:
     def drain(self) -> None:
         """Wait until everything produced is committed."""
         self.records.flush()
-        _await_committed(self.settings)
+        await_committed(self.settings)
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +292,8 @@ INSERTED = "analytics.batch.inserted"
 KILL_RECORDS = 40_000
 
 
-def _lines(log: Path, containing: str) -> int:
+def lines_of(log: Path, containing: str) -> int:
+    """How many lines of a log contain a text."""
     return sum(containing in line for line in log.read_text().splitlines()) if log.exists() else 0
 
 
@@ -305,7 +307,9 @@ def test_killed_again_and_again_in_the_middle_every_record_has_its_row_once(
     """SIGKILL at seeded moments while records flow; then counted, before and after a merge of everything."""
     moments = random.Random(seed)
     folder = ClickHouseSettings(path=tmp_path / "clickhouse")
-    settings = analytics_settings(kafka.bootstrap, folder, group_id=_name(), batch_records_max=300)
+    settings = analytics_settings(
+        kafka.bootstrap, folder, group_id=_name(), batch_records_max=300, rollup_interval_seconds=1
+    )
     make_topics(settings)
     begin_at_the_end(settings)
     records = Records(settings)
@@ -316,22 +320,24 @@ def test_killed_again_and_again_in_the_middle_every_record_has_its_row_once(
             records.request(delivery_id, now)
             records.outcome(delivery_id, now)
         records.flush()
-        inserted_before = _lines(log, INSERTED)
+        inserted_before = lines_of(log, INSERTED)
         process = AnalyticsProcess(settings, log)
-        eventually(lambda: _lines(log, INSERTED) > inserted_before, timeout_seconds=60, what="it inserts")  # noqa: B023
+        eventually(lambda: lines_of(log, INSERTED) > inserted_before, timeout_seconds=60, what="it inserts")  # noqa: B023
         time.sleep(moments.random() * 0.5)  # the moment of the kill is the input, nothing is waited for
         process.kill()
     final = AnalyticsProcess(settings, log)
-    _await_committed(settings)
+    await_committed(settings)
     assert final.stop() == 0
-    assert _lines(log, '"replayed": true') > 0, "no kill fell between a plan and its commit: the test showed nothing"
+    assert lines_of(log, '"replayed": true') > 0, "no kill fell between a plan and its commit: the test showed nothing"
     counts = _count_in_a_process(settings, now)
     assert counts["requests"] == counts["unique_offsets"] == counts["ids"] == KILL_RECORDS
     assert counts["outcomes"] == counts["outcome_offsets"] == KILL_RECORDS
     assert counts["merged"] == counts["merged_dispatched"] == KILL_RECORDS
+    assert counts["rolled_up"] == [{"found": KILL_RECORDS, "dispatched": KILL_RECORDS}] * 2
 
 
-def _await_committed(settings: Settings) -> None:
+def await_committed(settings: Settings) -> None:
+    """Wait until the sink has committed all there is."""
     readers = [
         LagReader(settings.kafka, subscription.group_id(settings.analytics), subscription.topics)
         for subscription in SUBSCRIPTIONS
@@ -352,9 +358,17 @@ COUNT = """
 import json, sys
 from infra.clickhouse import ClickHouse
 from infra.settings import ClickHouseSettings
+from sinks.clickhouse.rollups import Rollups
 engine = ClickHouse(ClickHouseSettings(path=sys.argv[1]))
 where = "WHERE received_at = fromUnixTimestamp64Micro({at:Int64})"
 at = {"at": int(sys.argv[2])}
+rollups = Rollups(engine)
+while rollups.count_marked(sweep=True):
+    pass
+rolled_up = [
+    engine.query(f"SELECT sum(deliveries) AS found, sum(dispatched) AS dispatched FROM delivery_{span}s FINAL")[0]
+    for span in ("minute", "hour")
+]
 counted = engine.query(
     "SELECT countIf(raw_offset IS NOT NULL) AS requests, countIf(processed_offset IS NOT NULL) AS outcomes,"
     "uniqExactIf((raw_topic, raw_partition, raw_offset), raw_offset IS NOT NULL) AS unique_offsets,"
@@ -365,14 +379,14 @@ engine.execute("OPTIMIZE TABLE deliveries FINAL")
 merged = engine.query(
     f"SELECT count() AS merged, countIf(dispatch_status = 'dispatched') AS merged_dispatched FROM deliveries {where}",
     at)[0]
-print(json.dumps({**counted, **merged, "requests": unmerged["requests"]}))
+print(json.dumps({**counted, **merged, "requests": unmerged["requests"], "rolled_up": rolled_up}))
 engine.close()
 """
 
 
-def _count_in_a_process(settings: Settings, at: int) -> dict[str, int]:
+def _count_in_a_process(settings: Settings, at: int) -> dict[str, Any]:
     """Counted elsewhere: this process has an engine on another folder already."""
     command = [sys.executable, "-c", COUNT, str(settings.clickhouse.path), str(at)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    counts: dict[str, int] = json.loads(done.stdout)
+    counts: dict[str, Any] = json.loads(done.stdout)
     return counts

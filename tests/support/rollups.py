@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from infra.clickhouse import ClickHouse
 from infra.ids import uuid7_text
+from infra.settings import ClickHouseSettings
 from schemas.headers import Replay
 from schemas.records import DeliveryError, DispatchStatus, ErrorCode
 from sinks.clickhouse.core.outcomes import build_outcomes
@@ -118,16 +122,21 @@ class Log:
     def requests(self, deliveries: Iterable[Made]) -> None:
         """Insert requests; what ends later is pending until then."""
         made = list(deliveries)
-        for one in made:
-            self.made.setdefault(one.delivery_id, replace(one, ended=None))
-        self._write(build_requests([self._request(one) for one in made], self.source))
+        self.know(made, ())
+        self._write(build_requests([self.request_of(one) for one in made], self.source))
 
     def outcomes(self, deliveries: Iterable[Made]) -> None:
         """Insert how they ended."""
         ended = [one for one in deliveries if one.ended is not None]
-        self.made |= {one.delivery_id: one for one in ended}
+        self.know((), ended)
         if ended:
-            self._write(build_outcomes([self._outcome(one) for one in ended], self.source))
+            self._write(build_outcomes([self.outcome_of(one) for one in ended], self.source))
+
+    def know(self, received: Iterable[Made], ended: Iterable[Made]) -> None:
+        """Add to the truth."""
+        for one in received:
+            self.made.setdefault(one.delivery_id, replace(one, ended=None))
+        self.made |= {one.delivery_id: one for one in ended}
 
     def repeat(self, index: int) -> None:
         """Insert a batch once more, as after a crash."""
@@ -137,7 +146,8 @@ class Log:
         self._batches.append(built)
         self.repeat(len(self._batches) - 1)
 
-    def _request(self, one: Made) -> MadeRecord:
+    def request_of(self, one: Made) -> MadeRecord:
+        """The raw record."""
         facts = FACTS.model_copy(
             update={"source_ip": one.source_ip, "user_agent": one.user_agent, "ingress_us": one.ingress_us}
         )
@@ -151,7 +161,8 @@ class Log:
             **self._kind(one),
         )
 
-    def _outcome(self, one: Made) -> MadeRecord:
+    def outcome_of(self, one: Made) -> MadeRecord:
+        """The record of its end."""
         assert one.ended is not None
         status, recorded_at, code, action, requested_at, attempts, duplicate_of = one.ended
         return outcome_record(
@@ -263,3 +274,21 @@ def assert_quantiles(found: Sequence[float | None], values: Sequence[int], level
         rank = level * (len(values) - 1)
         low, high = values[int(rank)], values[min(len(values) - 1, int(rank) + 1)]
         assert low * (1 - ACCURACY) - 1 <= quantile <= high * (1 + ACCURACY) + 1, (level, quantile, low, high)
+
+
+def main() -> None:
+    """`python -m tests.support.rollups FOLDER TENANT`: count what is left and print both rollups as JSON.
+
+    A process of its own, because an engine's folder belongs to one, and a process has one.
+    """
+    engine = ClickHouse(ClickHouseSettings(path=Path(sys.argv[1])))
+    rollups = Rollups(engine)
+    count_all(rollups)
+    found = {span: [[list(key), row] for key, row in rolled_up(engine, sys.argv[2], span).items()] for span in SPANS}
+    [raw] = engine.query("SELECT count() AS rows FROM deliveries FINAL")
+    sys.stdout.write(json.dumps({"rows": raw["rows"], **found}))
+    engine.close()
+
+
+if __name__ == "__main__":
+    main()
