@@ -1,4 +1,4 @@
-"""docs/analytics.md: each of the twenty questions is asked, and its answer held against the deliveries as they were made."""
+"""docs/analytics.md: each of the twenty questions is asked, and its answer held against the deliveries themselves."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def _repeats(asked: Asked) -> Rows:
 
 def _actions(asked: Asked) -> Rows:
     handled = [one for one in asked.chosen("live") if one.ended is not None and one.ended.action is not None]
-    groups = _by(handled, lambda one: one.ended.action)
+    groups = _by(handled, lambda one: one.ended and one.ended.action)
     return [(action, len(made), _with_status(made, "failed")) for action, made in groups.items()]
 
 
@@ -239,7 +239,7 @@ def _versions(asked: Asked) -> Rows:
 
 def _again(asked: Asked) -> Rows:
     repeated = [one for one in asked.chosen("live") if one.status == "duplicate"]
-    groups = _by(repeated, lambda one: one.ended.duplicate_of)
+    groups = _by(repeated, lambda one: one.ended and one.ended.duplicate_of)
     return [(first, len(made), _time(max(one.received_at for one in made))) for first, made in groups.items()]
 
 
