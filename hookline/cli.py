@@ -159,7 +159,11 @@ def send(
 
 @app.command(epilog=epilog("hookline status", "hookline status --json"))
 def status(data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
-    """Show whether every part is ready, how far behind each is, and when it last committed."""
+    """Show whether every part is ready, how far behind each is, and what is to be done.
+
+    Also when each last committed, how old the oldest record is that waits for
+    it, and how long until records are deleted that it has not come to.
+    """
     from hookline.ready_file import read_ready_file
     from hookline.status import read_status, show_status
 

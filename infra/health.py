@@ -93,9 +93,16 @@ def health_routes(parts: Sequence[Part]) -> APIRouter:
 
     @router.get("/metrics", include_in_schema=False)
     def prometheus() -> Response:
+        for part in parts:
+            show_ready(part.health())
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
     return router
+
+
+def show_ready(state: PartHealth) -> None:
+    """Put into the metrics whether the part is ready."""
+    metrics.PART_READY.labels(state.name).set(int(state.ready))
 
 
 def part_as_json(state: PartHealth) -> dict[str, Any]:

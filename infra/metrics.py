@@ -135,6 +135,30 @@ ANALYTICS_ROLLUP_LAST = _gauge("analytics_rollup_last_timestamp_seconds", "When 
 MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")
 MANAGEMENT_ANSWER_SECONDS = _histogram("management_answer_seconds", "Time to answer.", ANSWER_SECONDS, "resource")
 
+# Every role. part: as /readyz names it.
+PART_READY = _gauge("part_ready", "1 while the part is ready.", "part")
+
+# What management sees from outside, so also of roles that run nowhere; every management process shows the same. group:
+# the id of a consumer group. store: kafka, postgres, clickhouse. A group without a backlog has an age of 0; one that
+# keeps up loses data in +Inf seconds.
+GROUP_MEMBERS = _gauge("group_members", "Members that have joined the consumer group.", "group")
+GROUP_UNREAD_TOPICS = _gauge("group_unread_topics", "Topics of the group that no member reads.", "group")
+GROUP_LAG_RECORDS = _gauge("group_lag_records", "Records that the group has not committed.", "group", "topic")
+GROUP_OLDEST_SECONDS = _gauge("group_oldest_unprocessed_seconds", "Age of the oldest of them.", "group", "topic")
+GROUP_RETENTION_LEFT_SECONDS = _gauge(
+    "group_retention_left_seconds", "Until that one may be deleted: what is left to a group at rest.", "group", "topic"
+)
+GROUP_DATA_LOSS_SECONDS = _gauge(
+    "group_data_loss_seconds", "Until the group loses records, at its pace of late.", "group", "topic"
+)
+GROUP_LOST_RECORDS = _gauge("group_lost_records", "Records deleted before the group committed them.", "group", "topic")
+GROUP_LAST_COMMIT = _gauge(
+    "group_last_commit_timestamp_seconds", "When the group's offsets were last seen to move.", "group"
+)
+DEAD_LETTERS_KEPT = _gauge("dead_letters_kept", "Dead letters in their topic now.", "topic")
+STORE_AWAY = _gauge("store_away", "1 while management gets no answer from the store.", "store")
+LAST_WATCH = _gauge("last_watch_timestamp_seconds", "When the broker last told about every group.")
+
 # The relays of management: from an outbox in Postgres to configuration.webhook.changed.v1 and domain.event.occurred.v1.
 CONFIGURATION_RELAY = RelayMetrics(
     _gauge("configuration_relay_leader", "1 while this process publishes the configuration."),

@@ -1,6 +1,7 @@
 """The topic registry: topics.yaml as frozen declarations, and the broker made to match."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -171,6 +172,15 @@ def topic_partitions(admin: AdminClient, names: Sequence[str]) -> dict[str, int]
     return {name: found[name] for name in names}
 
 
+def topic_retention_seconds(
+    admin: AdminClient, names: Sequence[str], *, timeout_seconds: float
+) -> dict[str, float | None]:
+    """How long the broker keeps records of each topic by their time; None: for ever. Raises KafkaUnavailableError."""
+    found = _existing_configs(admin, names, timeout_seconds)
+    kept = {name: int(found[name]["retention.ms"]) for name in names}
+    return {name: None if milliseconds < 0 else milliseconds / 1_000 for name, milliseconds in kept.items()}
+
+
 def _new_topic(name: str, declaration: TopicDeclaration, settings: KafkaSettings) -> NewTopic:
     return NewTopic(
         name,
@@ -188,11 +198,13 @@ def _existing_partitions(admin: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def _existing_configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+def _existing_configs(
+    admin: AdminClient, names: Sequence[str], timeout_seconds: float = _ADMIN_TIMEOUT_SECONDS
+) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    found = _await_all(admin.describe_configs(resources))
+    found = _await_all(admin.describe_configs(resources, request_timeout=timeout_seconds), timeout_seconds + 1)
     return {
         resource.name: {member: entry.value or "" for member, entry in entries.items()}
         for resource, entries in found.items()
@@ -205,8 +217,10 @@ def _set_config(admin: AdminClient, difference: TopicDifference) -> None:
     _await_all(admin.incremental_alter_configs([resource]))
 
 
-def _await_all(futures: Mapping[Any, Any]) -> dict[Any, Any]:
+def _await_all(futures: Mapping[Any, Any], timeout_seconds: float = _ADMIN_TIMEOUT_SECONDS) -> dict[Any, Any]:
     try:
-        return {key: future.result(_ADMIN_TIMEOUT_SECONDS) for key, future in futures.items()}
+        return {key: future.result(timeout_seconds) for key, future in futures.items()}
     except KafkaException as error:
         raise KafkaUnavailableError(f"broker refused: {error.args[0].str()}") from error
+    except FutureTimeoutError as error:
+        raise KafkaUnavailableError("the broker did not answer in time") from error

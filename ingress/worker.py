@@ -12,6 +12,7 @@ import uvloop
 from infra import metrics
 from infra.addresses import parse_networks
 from infra.clock import MICROSECONDS, now_us
+from infra.health import show_ready
 from infra.log import get_logger
 from infra.presets import load_presets
 from infra.role import PartHealth
@@ -138,6 +139,7 @@ class Worker:
     def _hand_over(self) -> None:
         self._tally.produce_errors, self.bridge.produce_errors = self.bridge.produce_errors, 0
         self._tally.hand_over(self.bridge.in_flight_requests, self.bridge.in_flight_bytes, len(self._table))
+        show_ready(self.health())
 
     def _publish(self) -> None:
         self._hand_over()

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Sequence
 
+from infra import metrics
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, PostgresUnavailableError
 from infra.health import HttpServer, health_routes
@@ -47,6 +48,7 @@ class ManagementRole:
         self._testing = resources.testing
         everyone: list[Role] = [self, *self._relays, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
+        self._status.start()
         operations = [health_routes(everyone), self._status.routes()]
         address = self._settings.management
         self._server = HttpServer(build_application(resources.routes, operations), host=address.host, port=address.port)
@@ -76,18 +78,28 @@ class ManagementRole:
 
     def health(self) -> PartHealth:
         """Ready when the API is served and both stores answer."""
-        reasons: list[str] = []
-        if self._server is None or not self._server.serving:
-            reasons.append("the API is not served")
+        served = self._server is not None and self._server.serving
+        troubles = {"clickhouse": self._clickhouse_trouble(), "postgres": self._postgres_trouble()}
+        for store, trouble in troubles.items():
+            metrics.STORE_AWAY.labels(store).set(int(trouble is not None))
+        reasons = [] if served else ["the API is not served"]
+        reasons += [trouble for trouble in troubles.values() if trouble is not None]
+        details = {} if self._testing is None else self._testing.faults()
+        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details=details)
+
+    def _clickhouse_trouble(self) -> str | None:
         try:
             self._clickhouse.ping()
         except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
-            reasons.append(f"ClickHouse: {error}")
-        if self._pool is not None:
-            try:
-                with unavailability_translated(), self._pool.connection(timeout=_PROBE_SECONDS) as connection:
-                    connection.execute(_PROBE)
-            except PostgresUnavailableError as error:
-                reasons.append(str(error))
-        details = {} if self._testing is None else self._testing.faults()
-        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details=details)
+            return f"ClickHouse: {error}"
+        return None
+
+    def _postgres_trouble(self) -> str | None:
+        if self._pool is None:
+            return None
+        try:
+            with unavailability_translated(), self._pool.connection(timeout=_PROBE_SECONDS) as connection:
+                connection.execute(_PROBE)
+        except PostgresUnavailableError as error:
+            return str(error)
+        return None

@@ -1,34 +1,36 @@
 """GET /status: every part of this process, and every consumer group of the system, wherever its members run."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka.admin import AdminClient
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from infra.clock import rfc3339
-from infra.errors import KafkaUnavailableError
-from infra.groups import ConsumerGroup, consumer_groups, group_readers
-from infra.kafka import admin_client
-from infra.lag import LagReader
+from infra.advice import GroupCondition, group_advice, part_advice
+from infra.clock import MICROSECONDS, now_us, rfc3339
+from infra.groups import ConsumerGroup
 from infra.role import PartHealth, Role
 from infra.settings import Settings
+from management.group_watch import GroupView, GroupWatch, TopicView
 
-_ANSWER_SECONDS_MAX = 5.0
+_WATCH_SECONDS = 15.0
+Shown = dict[str, Any]
 
 
 class SystemStatus:
-    """Asks the broker about every group. One question at a time: the readers are not shared between threads."""
+    """Looks at every group when asked, and by itself from `start` on, so that metrics and paces are known."""
 
     def __init__(self, settings: Settings, parts: Sequence[Role]) -> None:
         self._parts = parts
-        self._admin = admin_client(settings.kafka, "hookline-management")
-        self._readers = {
-            group: LagReader(settings.kafka, group.group_id, group.topics) for group in consumer_groups(settings)
-        }
+        self._watch = GroupWatch(settings)
         self._asking = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep_looking, name="status-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look by itself; returns at once."""
+        self._thread.start()
 
     def routes(self) -> APIRouter:
         """200 when every part here is ready and every group has members, else 503."""
@@ -36,48 +38,105 @@ class SystemStatus:
 
         @router.get("/status", include_in_schema=False)
         def status() -> JSONResponse:
-            hosted = [_part(part.health()) for part in self._parts]
             with self._asking:
-                groups = [_group(self._admin, group, reader) for group, reader in self._readers.items()]
+                groups = [_group(group, view) for group, view in self._watch.look()]
+            hosted = [_part(part.health(), groups) for part in self._parts]
             ready = all(entry["ready"] for entry in (*hosted, *groups))
             return JSONResponse({"ready": ready, "parts": hosted, "groups": groups}, status_code=200 if ready else 503)
 
         return router
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Stop looking, let the connections go."""
+        self._stopping.set()
         with self._asking:
-            for reader in self._readers.values():
-                reader.close()
+            self._watch.close()
+
+    def _keep_looking(self) -> None:
+        while True:
+            with self._asking:
+                if self._stopping.is_set():
+                    return
+                self._watch.look()
+            self._stopping.wait(_WATCH_SECONDS)
 
 
-def _part(state: PartHealth) -> dict[str, Any]:
-    last_commit_at = None if state.last_commit_at_us is None else rfc3339(state.last_commit_at_us)
+def _part(state: PartHealth, groups: Sequence[Shown]) -> Shown:
+    """The part's own state; what waits for it is what waits for the groups of its role."""
+    own = [group for group in groups if group["role"] == state.name]
     return {
         "name": state.name,
         "ready": state.ready,
         "reasons": list(state.reasons),
         "lag_records": state.lag_records,
-        "last_commit_at": last_commit_at,
+        "last_commit_at": _moment(state.last_commit_at_us),
+        "oldest_unprocessed_seconds": max(_known(own, "oldest_unprocessed_seconds"), default=None),
+        "data_loss_in_seconds": min(_known(own, "data_loss_in_seconds"), default=None),
+        "what_to_do": list(part_advice(state.reasons)),
         "details": dict(state.details),
     }
 
 
-def _group(admin: AdminClient, group: ConsumerGroup, reader: LagReader) -> dict[str, Any]:
-    shown: dict[str, Any] = {"role": group.role, "group_id": group.group_id, "members": None, "lag_records": None}
-    try:
-        lag = reader.by_topic(timeout_seconds=_ANSWER_SECONDS_MAX)
-        readers = group_readers(admin, group.group_id, group.topics, timeout_seconds=_ANSWER_SECONDS_MAX)
-    except KafkaUnavailableError as error:
-        return {**shown, "ready": False, "reasons": [f"Kafka: {error}"], "lag_by_topic": {}}
-    reasons = [] if readers.members else ["no member: the role runs nowhere, or it has not joined yet"]
-    if readers.members:
-        reasons += [f"{topic}: no member reads it" for topic in readers.unread or ()]
+def _known(groups: Sequence[Mapping[str, Any]], member: str) -> list[float]:
+    return [group[member] for group in groups if group[member] is not None]
+
+
+def _group(group: ConsumerGroup, view: GroupView | str) -> Shown:
+    if isinstance(view, str):
+        unknown = dict.fromkeys(
+            ("members", "lag_records", "oldest_unprocessed_at", "oldest_unprocessed_seconds", "last_commit_at"),
+        ) | dict.fromkeys(("retention_left_seconds", "data_loss_in_seconds", "data_loss_topic", "lost_records"))
+        named = {"role": group.role, "group_id": group.group_id, "ready": False, "reasons": [view]}
+        return {**named, **unknown, "lag_by_topic": {}, "what_to_do": list(part_advice([view]))}
+    reasons = [] if view.readers.members else ["no member: the role runs nowhere, or it has not joined yet"]
+    if view.readers.members:
+        reasons += [f"{topic}: no member reads it" for topic in view.readers.unread or ()]
+    oldest = min((t.backlog.oldest_at_us for t in view.topics if t.backlog.oldest_at_us is not None), default=None)
+    next_loss = _next_loss(view)
+    condition = _condition(view, next_loss)
     return {
-        **shown,
+        "role": group.role,
+        "group_id": group.group_id,
+        "members": view.readers.members,
+        "lag_records": sum(topic.backlog.records for topic in view.topics),
         "ready": not reasons,
         "reasons": reasons,
-        "members": readers.members,
-        "lag_records": sum(lag.values()),
-        "lag_by_topic": lag,
+        "lag_by_topic": {topic.backlog.topic: topic.backlog.records for topic in view.topics},
+        "oldest_unprocessed_at": _moment(oldest),
+        "oldest_unprocessed_seconds": None if oldest is None else _seconds(view.at_us - oldest),
+        "last_commit_at": _moment(view.last_commit_at_us),
+        "retention_left_seconds": min(
+            (t.retention_left_seconds for t in view.topics if t.retention_left_seconds is not None), default=None
+        ),
+        "data_loss_in_seconds": condition.data_loss_seconds,
+        "data_loss_topic": condition.data_loss_topic,
+        "lost_records": condition.lost_records,
+        "what_to_do": list(group_advice(condition)),
     }
+
+
+def _next_loss(view: GroupView) -> TopicView | None:
+    losing = [topic for topic in view.topics if topic.data_loss_seconds is not None]
+    return min(losing, key=lambda topic: topic.data_loss_seconds or 0.0, default=None)
+
+
+def _condition(view: GroupView, next_loss: TopicView | None) -> GroupCondition:
+    waits = any(topic.backlog.records for topic in view.topics)
+    since_us = view.last_commit_at_us or view.watched_since_us
+    return GroupCondition(
+        role=view.group.role,
+        members=view.readers.members,
+        unread=view.readers.unread or (),
+        lost_records=sum(topic.backlog.lost_records for topic in view.topics),
+        data_loss_topic=None if next_loss is None else next_loss.backlog.topic,
+        data_loss_seconds=None if next_loss is None else next_loss.data_loss_seconds,
+        standstill_seconds=_seconds(now_us() - since_us) if waits else None,
+    )
+
+
+def _moment(at_us: int | None) -> str | None:
+    return None if at_us is None else rfc3339(at_us)
+
+
+def _seconds(microseconds: int) -> float:
+    return max(0.0, round(microseconds / MICROSECONDS, 3))
