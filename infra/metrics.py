@@ -5,7 +5,7 @@ once (`INGRESS_REQUESTS.labels("accepted")`) and keep it. Seconds since a commit
 `time() - hookline_…_last_commit_timestamp_seconds`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from prometheus_client import (
@@ -57,6 +57,12 @@ def observe_many(histogram: Histogram, bucket_counts: Sequence[int], total: floa
     histogram._sum.inc(total)
 
 
+def begin_at_zero(counter: Counter, label_values: Iterable[str]) -> None:
+    """Show these at once: a counter that is first seen above 0 has, to Prometheus, not grown. For one label."""
+    for value in label_values:
+        counter.labels(value)
+
+
 def _counter(name: str, description: str, *labels: str) -> Counter:
     return Counter(f"hookline_{name}", description, labels, registry=REGISTRY)
 
@@ -85,7 +91,7 @@ INGRESS_RATE_STORE_CALLS = _counter("ingress_rate_store_calls", "Round trips to 
 INGRESS_RATE_STORE_FAILURES = _counter("ingress_rate_store_failures", "Renewals that the store did not answer.")
 INGRESS_WEBHOOKS = _gauge("ingress_webhooks", "Webhooks held in memory.")
 
-# The webhook table of ingress and processors.
+# Webhooks. The table of ingress and processors.
 WEBHOOK_RECORDS_REFUSED = _counter("webhook_records_refused", "Configuration records that could not be used.")
 
 # Processors. outcome: dispatched, duplicate, filtered, failed, dead_letter.
@@ -109,8 +115,8 @@ ACTIONS_LAST_COMMIT = _gauge("actions_last_commit_timestamp_seconds", "When an o
 ACTIONS_RETRIES = _counter("actions_retries", "Batches tried again, by reason.", "reason")
 ACTIONS_REBALANCES = _counter("actions_rebalances", "Assignments changed by the consumer group.")
 
-# From the receipt of a request to its outcome, in the role that records the outcome. priority: low, normal, high,
-# critical. Tests and replays do not count.
+# Outcomes. From the receipt of a request to its outcome, in the role that records the outcome. priority: low, normal,
+# high, critical. Tests and replays do not count.
 OUTCOME_SECONDS = _histogram("outcome_seconds", "From the receipt to the outcome.", _OUTCOME_SECONDS, "priority")
 SLA_BREACHES = _counter("sla_breaches", "Outcomes later than the target of their priority.", "priority")
 SLA_TARGET_SECONDS = _gauge("sla_target_seconds", "Seconds to the outcome that are aimed at.", "priority")
@@ -131,16 +137,16 @@ ANALYTICS_ROLLUP_SECONDS = _histogram("analytics_rollup_seconds", "To count all 
 ANALYTICS_ROLLUP_FAILURES = _counter("analytics_rollup_failures", "Counts that failed and were begun anew.")
 ANALYTICS_ROLLUP_LAST = _gauge("analytics_rollup_last_timestamp_seconds", "When nothing was left to count.")
 
-# Management. resource: deliveries, rejections, other. status: the HTTP status.
+# Management. resource: the first part of the path below /api/v1, or other. status: the HTTP status.
 MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")
 MANAGEMENT_ANSWER_SECONDS = _histogram("management_answer_seconds", "Time to answer.", ANSWER_SECONDS, "resource")
 
-# Every role. part: as /readyz names it.
+# Parts. Of every role. part: as /readyz names it.
 PART_READY = _gauge("part_ready", "1 while the part is ready.", "part")
 
-# What management sees from outside, so also of roles that run nowhere; every management process shows the same. group:
-# the id of a consumer group. store: kafka, postgres, clickhouse. A group without a backlog has an age of 0; one that
-# keeps up loses data in +Inf seconds.
+# Groups and stores. What management sees from outside, so also of roles that run nowhere; every management process
+# shows the same. group: the id of a consumer group. store: kafka, postgres, clickhouse. A group without a backlog has
+# an age of 0; one that keeps up loses data in +Inf seconds.
 GROUP_MEMBERS = _gauge("group_members", "Members that have joined the consumer group.", "group")
 GROUP_UNREAD_TOPICS = _gauge("group_unread_topics", "Topics of the group that no member reads.", "group")
 GROUP_LAG_RECORDS = _gauge("group_lag_records", "Records that the group has not committed.", "group", "topic")
@@ -159,7 +165,8 @@ DEAD_LETTERS_KEPT = _gauge("dead_letters_kept", "Dead letters in their topic now
 STORE_AWAY = _gauge("store_away", "1 while management gets no answer from the store.", "store")
 LAST_WATCH = _gauge("last_watch_timestamp_seconds", "When the broker last told about every group.")
 
-# The relays of management: from an outbox in Postgres to configuration.webhook.changed.v1 and domain.event.occurred.v1.
+# Relays. Those of management, from an outbox in Postgres to configuration.webhook.changed.v1 and
+# domain.event.occurred.v1.
 CONFIGURATION_RELAY = RelayMetrics(
     _gauge("configuration_relay_leader", "1 while this process publishes the configuration."),
     _counter("configuration_changes_published", "Changes published."),

@@ -18,6 +18,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "inbound_webhook": ("create", "read", "update", "delete", "replay"),
     "interaction": _ALL,
     "invoice": _ALL,
+    "metric": ("read",),
     "non_billable_category": _ALL,
     "project": _ALL,
     "project_phase": _ALL,

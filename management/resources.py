@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from infra.actions.registry import load_actions
 from infra.clickhouse import ClickHouse
+from infra.clock import now_us
 from infra.postgres import Pool
 from infra.presets import load_presets
 from infra.settings import Settings
@@ -29,6 +30,9 @@ from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
 from management.exports import ExportRoom
 from management.inbound_webhooks.validation import SettingsRules
+from management.metrics.endpoints import metrics_routes
+from management.metrics.repository import MetricsRepository
+from management.metrics.service import MetricsService
 from management.people import People
 from management.presets.endpoints import preset_routes
 from management.presets.service import PresetService
@@ -76,5 +80,6 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         event_type_routes(event_types, access),
         *entity_resources(pool, access),
         rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
+        metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
     return Resources(routes, testing)

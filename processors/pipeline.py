@@ -33,6 +33,8 @@ _CONFIGURATION_SECONDS_MAX = 10.0
 _CONFIGURATION_POLL_SECONDS = 0.02
 #: Entries are swept this long after their window, so that clocks of several ingresses may differ.
 _SWEEP_MARGIN_US = 60 * MICROSECONDS
+#: How a record may end, as the metrics name it.
+OUTCOMES = ("dispatched", "duplicate", "filtered", "failed", "dead_letter")
 _log = get_logger(__name__)
 
 
@@ -65,6 +67,7 @@ class RequestPipeline:
         self._newest_us: dict[int, int] = {}
         self._sweep_after: dict[int, bytes] = {}
         self._counts: dict[str, int] = {}
+        metrics.begin_at_zero(metrics.PROCESSORS_RECORDS, OUTCOMES)
 
     async def handle(self, batch: Batch, outputs: Outputs, writes: TableWrites) -> None:
         """Decide every record of `batch` and queue what follows. Awaits only configuration that is on its way."""

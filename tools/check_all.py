@@ -21,6 +21,7 @@ CHECKS: dict[str, list[str]] = {
     "openapi": [sys.executable, "tools/write_openapi.py", "--check"],
     "actions": [sys.executable, "tools/write_actions.py", "--check"],
     "senders": [sys.executable, "tools/write_senders.py", "--check"],
+    "metrics": [sys.executable, "tools/write_metrics.py", "--check"],
     "topics": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_topics.py"],
 }
 

@@ -42,6 +42,8 @@ _BACKOFF_SECONDS_MIN, _BACKOFF_SECONDS_MAX = 0.1, 5.0
 _OBSERVE_INTERVAL_SECONDS = 1.0
 _PROBE_INTERVAL_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
+#: How a record may end, as the metrics name it.
+OUTCOMES = ("dispatched", "failed", "repeated", "dead_letter")
 
 _log = get_logger(__name__)
 
@@ -74,6 +76,7 @@ class ActionConsumer:
         self._pool: Pool = open_pool(settings.postgres, generic_plans=True)
         self._producer = self._new_producer()
         self._lanes: list[LaneReader] = []
+        metrics.begin_at_zero(metrics.ACTIONS, OUTCOMES)
 
     def run(self) -> None:
         """Work until told to stop. Raises KafkaException when a consumer itself is broken; run a new one then."""
@@ -215,7 +218,7 @@ class ActionConsumer:
         outbox.send(**dead_letter_message(message, reason, incarnation=incarnation, failed_at_us=at_us))
 
     def _account(self, lane: LaneReader, batch: Sequence[_Item], outcomes: dict[int, Outcome], seconds: float) -> None:
-        counts = {"dispatched": 0, "failed": 0, "repeated": 0, "dead_letter": 0}
+        counts = dict.fromkeys(OUTCOMES, 0)
         at_us = now_us()
         for item in batch:
             outcome = outcomes.get(id(item))

@@ -95,6 +95,7 @@ class RangeConsumer:
         wait_us = analytics.batch_wait_milliseconds * 1_000
         self._limits = Limits(analytics.batch_records_max, analytics.batch_bytes_max, wait_us)
         self._buffers: dict[tuple[str, int], Buffer] = {}
+        metrics.begin_at_zero(metrics.ANALYTICS_UNDECODABLE, [subscription.name])
 
     def run(self) -> None:
         """Blocks until stopped; what is buffered then stays in Kafka for the next owner."""
