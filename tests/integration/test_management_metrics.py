@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.clickhouse import ClickHouse
-from infra.clock import MICROSECONDS, rfc3339
+from infra.clock import MICROSECONDS, now_us, rfc3339
 from schemas.headers import Replay
 from schemas.records import DispatchStatus
 from sinks.clickhouse.core.outcomes import build_outcomes
@@ -26,8 +26,8 @@ from tests.support.webhooks import create_webhook
 
 Json = dict[str, Any]
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
-#: A full hour of some day.
-BEGIN = 1_790_000_000 // HOUR * HOUR
+#: A full hour, three days ago: rejections are kept for fourteen.
+BEGIN = now_us() // MICROSECONDS // HOUR * HOUR - 3 * DAY
 BODIES = (b"{}", b'{"a":1}', b'{"alert":{"id":1}}')
 STATUSES = (
     DispatchStatus.DISPATCHED,
@@ -195,7 +195,7 @@ def test_one_webhook_is_measured_alone_and_pages_go_on(management_base: Manageme
 def test_a_range_without_anything_is_zeros(management_base: ManagementBase, truth: Truth) -> None:
     shown = asked(management_base, since=BEGIN - 10 * DAY, until=BEGIN - 9 * DAY)
     agrees(shown["total"], [], 0)
-    assert (shown["bucket"], len(shown["buckets"]), shown["webhooks"]) == ("hour", 25, [])
+    assert (shown["bucket"], len(shown["buckets"]), shown["webhooks"]) == ("hour", 24, [])
     assert truth.deliveries
 
 
