@@ -35,7 +35,7 @@ class FakeBroker:
         counted = {name: SimpleNamespace(partitions=dict.fromkeys(range(n))) for name, n in self.partitions.items()}
         return SimpleNamespace(topics=counted)
 
-    def describe_configs(self, resources: list[Any]) -> dict[Any, Future[Any]]:
+    def describe_configs(self, resources: list[Any], *, request_timeout: float) -> dict[Any, Future[Any]]:
         return {
             resource: _done({name: SimpleNamespace(value=v) for name, v in self.configs[resource.name].items()})
             for resource in resources
