@@ -25,7 +25,7 @@ test: development ## every test that needs no Docker (the soak runs are apart)
 soak: development ## the long, seeded runs: kill -9, rebalances, broker stops
 	@$(BIN)/python -m pytest -q -m soak --timeout=3600
 
-check: development ## format, lint, types, imports, sizes, lock files, migrations, openapi, actions, senders, topics
+check: development ## format, lint, types, imports, sizes, lock files, migrations, openapi, actions, senders, metrics, topics
 	@$(BIN)/python tools/check_all.py
 
 bench: development ## measure, beside the floor of the same run
