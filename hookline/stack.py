@@ -1,6 +1,7 @@
 """`hookline up`: services, set-up, roles and their supervision, from a data folder to a ready file and back."""
 
 import os
+import secrets
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from hookline.ready_file import ReadyFile
 from hookline.role_process import start_role_process, stop_leftover_roles
 from hookline.seed import seed_demo
 from hookline.services import SERVERS, Services, embedded_services, external_services
-from hookline.stack_folder import StackFolder
+from hookline.stack_folder import StackFolder, write_atomically
 from hookline.stack_ports import HEALTH_PURPOSES, reserve_ports
 from hookline.supervisor import Say, Supervisor
 from hookline.tenants import ensure_admin_password
@@ -38,6 +39,7 @@ READY_SECONDS_MAX = 120.0
 _STOP_SECONDS = 8.0
 _INGRESS_DRAIN_SECONDS = "3"
 _LOG_LINES_SHOWN = 12
+_OPERATOR_TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,10 @@ class Stack:
             "HOOKLINE_INGRESS__SHUTDOWN_TIMEOUT_SECONDS": _INGRESS_DRAIN_SECONDS,
             "HOOKLINE_MANAGEMENT__PORT": str(self._ports["management"]),
         }
+        if clickhouse.path is not None:
+            token_file = self._folder.operator_token_file
+            write_atomically(token_file, secrets.token_urlsafe(_OPERATOR_TOKEN_BYTES) + "\n")
+            environment["HOOKLINE_MANAGEMENT__OPERATOR_TOKEN_FILE"] = str(token_file)
         if "receiver_base_url" not in settings.management.model_fields_set:
             environment["HOOKLINE_MANAGEMENT__RECEIVER_BASE_URL"] = self._url("ingress")
         if settings.master_key_file is not None:

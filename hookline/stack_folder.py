@@ -58,6 +58,11 @@ class StackFolder:
         return self.root / "secrets" / "admin-password"
 
     @property
+    def operator_token_file(self) -> Path:
+        """What `hookline sql` shows to the process that has the embedded engine open; another one at each start."""
+        return self.root / "secrets" / "operator-token"
+
+    @property
     def database_password_file(self) -> Path:
         """In libpq's own format, so that a DSN names the file and no environment holds the password."""
         return self.root / "secrets" / "postgres.pgpass"

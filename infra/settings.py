@@ -193,6 +193,7 @@ class ManagementSettings(_Section):
     A test of a webhook waits `test_wait_seconds` for its outcome.
     `receiver_base_url` is where senders reach the receiver from outside; receiver URLs begin with it.
     Of one tenant's API keys those count that are not revoked and have not expired.
+    `operator_token_file` has what `hookline sql` shows on this machine; unset: nobody may ask that way.
     """
 
     host: str = "127.0.0.1"
@@ -215,6 +216,7 @@ class ManagementSettings(_Section):
     test_wait_seconds: float = Field(default=10.0, gt=0, le=60)
     tenant_webhooks_max: int = Field(default=20_000, ge=1)
     tenant_keys_max: int = Field(default=1_000, ge=1)
+    operator_token_file: Path | None = None
 
 
 class HealthSettings(_Section):

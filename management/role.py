@@ -13,6 +13,7 @@ from infra.settings import Settings
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.domain_events.relay import DomainEventRelay
+from management.operator_sql import OperatorSql
 from management.resources import build_resources
 from management.status import SystemStatus
 from management.testing import Testing
@@ -35,6 +36,7 @@ class ManagementRole:
         self._status: SystemStatus | None = None
         self._relays: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings))
         self._testing: Testing | None = None
+        self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
     def port(self) -> int:
@@ -49,7 +51,7 @@ class ManagementRole:
         everyone: list[Role] = [self, *self._relays, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
         self._status.start()
-        operations = [health_routes(everyone), self._status.routes()]
+        operations = [health_routes(everyone), self._status.routes(), self._operator_sql.routes()]
         address = self._settings.management
         self._server = HttpServer(build_application(resources.routes, operations), host=address.host, port=address.port)
         self._server.start()
@@ -63,6 +65,7 @@ class ManagementRole:
 
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
+        self._operator_sql.release()
         if self._testing is not None:
             self._testing.release()
         if self._server is not None:

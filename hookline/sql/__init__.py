@@ -1,0 +1,1 @@
+"""`hookline sql`, `hookline export` and `hookline analytics`: the delivery log for people who know SQL."""
