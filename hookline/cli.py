@@ -47,6 +47,7 @@ app.add_typer(cli_tenants.app, name="tenants")
 app.add_typer(cli_tenants.users_app, name="users")
 app.command("apply", epilog=epilog("hookline apply -f webhooks.yaml --dry-run"))(cli_webhooks.apply)
 app.command("sql", epilog=cli_sql.SQL_EXAMPLES)(cli_sql.sql)
+app.command("export", epilog=cli_sql.EXPORT_EXAMPLES)(cli_sql.export)
 
 
 def main() -> None:

@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
-from hookline.cli_options import DEFAULT_DATA_DIR, DataDir, epilog
+from hookline import console
+from hookline.cli_options import DEFAULT_DATA_DIR, AsJson, DataDir, epilog
 
 SQL_EXAMPLES = epilog(
     'hookline sql "SELECT dispatch_status, count() FROM deliveries FINAL GROUP BY ALL"',
     'hookline sql "SELECT * FROM rejections" --tenant acme --format csv > rejections.csv',
     'hookline sql "DESCRIBE deliveries"',
+)
+EXPORT_EXAMPLES = epilog(
+    "hookline export --since 7d --output deliveries.parquet",
+    "hookline export --since 2026-10-01 --until 2026-11-01 --by day --output october --tenant acme",
+    "hookline export --table rejections --format csv --since 24h --output rejections.csv",
 )
 Tenant = Annotated[
     str | None, typer.Option("--tenant", metavar="SLUG", help="Only this tenant's rows; its id will do.")
@@ -65,3 +71,51 @@ def sql(
         typer.echo(f"cut after {answer.rows:,} rows: say --limit for more, or --format csv for all", err=True)
     if output is not None:
         typer.echo(f"{answer.rows:,} rows in {output}", err=True)
+
+
+def export(
+    output: Annotated[Path, typer.Option(metavar="PATH", help="The file; with --by day a new folder.")],
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="2026-10-01, 2026-10-01T12:00:00Z, or how long ago: 24h, 7d.")
+    ],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this; now, unless given.")] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="parquet, csv or jsonl; what the file's name says, else parquet."
+        ),
+    ] = None,
+    table: Annotated[str, typer.Option(metavar="TABLE", help="deliveries or rejections.")] = "deliveries",
+    tenant: Tenant = None,
+    webhook: Annotated[str | None, typer.Option(metavar="SLUG", help="Only what was sent to this webhook.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="day", help="A folder with one file per day of UTC.")] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Write deliveries or rejections to a file, or to a folder of one file per day.
+
+    Rows go out as they come, so memory stays the same however many there are.
+    What is written takes its name when it is whole and its rows are counted;
+    bodies are masked as the log shows them.
+    """
+    from hookline.sql.exporting import export as export_rows
+    from hookline.sql.exporting import export_of
+    from hookline.sql.sources import find_tenant, open_source
+
+    wanted = export_of(
+        table=table,
+        kind=format_,
+        times=(since, until),
+        tenant_id=None if tenant is None else find_tenant(data_dir, tenant),
+        webhook=webhook or "",
+        output=output,
+        by=by,
+    )
+    with open_source(data_dir) as source:
+        done = export_rows(source, wanted)
+    if as_json:
+        console.show_json({"rows": done.rows, "bytes": done.bytes, "files": done.files, "output": str(output)})
+    else:
+        typer.echo(
+            f"{done.rows:,} rows, {done.bytes:,} bytes in {done.files:,} file{'s' * (done.files != 1)}: {output}"
+        )
