@@ -7,6 +7,7 @@ ApiError
 ├── ForbiddenError            403  the caller lacks the permission named
 ├── EntitlementRequiredError  403  the tenant lacks the entitlement named
 ├── NotFoundError             404  no such thing in this tenant
+├── NotAcceptableError        406  the answer's form is not among those asked for
 ├── ConflictError             409  it clashes with something that is there
 ├── PreconditionFailedError   412  somebody else changed it since it was read
 ├── BodyTooLargeError         413  the body is over the cap
@@ -96,6 +97,13 @@ class NotFoundError(ApiError):
 
     status = 404
     code = "not_found"
+
+
+class NotAcceptableError(ApiError):
+    """The answer has a form that the request does not ask for."""
+
+    status = 406
+    code = "not_acceptable"
 
 
 class ConflictError(ApiError):

@@ -24,6 +24,8 @@ from management.authentication import authentication
 from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
+from management.delivery_stream.endpoints import delivery_stream_routes
+from management.delivery_stream.service import DeliveryStreamService
 from management.entities.resources import entity_resources
 from management.event_types.endpoints import event_type_routes, webhook_event_type_routes
 from management.event_types.repository import EventTypeRepository
@@ -50,6 +52,7 @@ class Resources:
 
     routes: list[APIRouter]
     testing: Testing
+    stream: DeliveryStreamService
 
 
 def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
@@ -64,7 +67,9 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     testing = Testing(settings, pool, registry, presets)
     event_types = EventTypeService(EventTypeRepository(pool))
     exports = ExportRoom()
-    deliveries = DeliveryService(DeliveryRepository(clickhouse, pool), exports)
+    delivery_repository = DeliveryRepository(clickhouse, pool)
+    deliveries = DeliveryService(delivery_repository, exports)
+    stream = DeliveryStreamService(settings.kafka, delivery_repository)
     routes = [
         *people.routes(access),
         # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
@@ -75,6 +80,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         *webhook_routes(settings, pool, clickhouse, rules, access),
         api_key_routes(api_keys, access),
         audit_routes(AuditService(AuditRepository(pool)), access),
+        delivery_stream_routes(stream, access),
         delivery_routes(deliveries, access),
         webhook_delivery_routes(deliveries, access),
         event_type_routes(event_types, access),
@@ -82,4 +88,4 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
-    return Resources(routes, testing)
+    return Resources(routes, testing, stream)

@@ -12,6 +12,7 @@ from infra.role import PartHealth, Role
 from infra.settings import Settings
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
+from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.operator_sql import OperatorSql
 from management.resources import build_resources
@@ -36,6 +37,7 @@ class ManagementRole:
         self._status: SystemStatus | None = None
         self._relays: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings))
         self._testing: Testing | None = None
+        self._stream: DeliveryStreamService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
@@ -47,7 +49,7 @@ class ManagementRole:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
-        self._testing = resources.testing
+        self._testing, self._stream = resources.testing, resources.stream
         everyone: list[Role] = [self, *self._relays, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
         self._status.start()
@@ -58,6 +60,7 @@ class ManagementRole:
         for relay in self._relays:
             relay.start()
         self._testing.start()
+        self._stream.start()
         # What is there by now, the application above all, lives as long as the process: looking through it for garbage
         # held every request up for 90 ms, once in some sixty lists of webhooks.
         gc.collect()
@@ -66,12 +69,14 @@ class ManagementRole:
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
         self._operator_sql.release()
-        if self._testing is not None:
-            self._testing.release()
+        for waiting in (self._testing, self._stream):
+            if waiting is not None:
+                waiting.release()
         if self._server is not None:
             self._server.stop(timeout_seconds)
-        if self._testing is not None:
-            self._testing.stop(timeout_seconds)
+        for stopped in (self._testing, self._stream):
+            if stopped is not None:
+                stopped.stop(timeout_seconds)
         for relay in self._relays:
             relay.stop(timeout_seconds)
         if self._status is not None:
