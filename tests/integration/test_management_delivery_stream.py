@@ -163,7 +163,7 @@ def test_a_slow_listener_is_cut_off_and_loses_nothing(
 
     async def late(self: listeners.Listener, timeout_seconds: float) -> list[listeners.Change]:
         while not going_on.is_set() and self.ended is None:
-            await asyncio.sleep(0.01)
+            await asyncio.to_thread(going_on.wait, 0.01)
         return await wait(self, timeout_seconds)
 
     monkeypatch.setattr(listeners.Listener, "take", late)
