@@ -46,7 +46,7 @@ _INSERT_SETTINGS = {
 }
 
 # Rows leave in the order of the sort key, merged from the parts: nothing is sorted, so nothing is kept.
-_STREAM_SETTINGS = {"optimize_read_in_order": "1", "max_threads": "2"}
+_STREAM_SETTINGS = {"optimize_read_in_order": "1", "read_in_order_use_buffering": "0", "max_threads": "1"}
 
 Row = dict[str, Any]
 

@@ -26,7 +26,9 @@ ExportFormat = Literal["csv", "jsonl"]
 #: Each takes a connection to ClickHouse for as long as it lasts, and those are few.
 EXPORTS_AT_ONCE_MAX = 2
 EXPORT_SECONDS_MAX = 3_600.0
+#: Rows in memory at once; fewer where each may bring a body of 1 MiB.
 BLOCK_ROWS_MAX = 512
+WHOLE_BODY_ROWS_MAX = 64
 _RETRY_AFTER_SECONDS = "10"
 _MEDIA_TYPES: dict[ExportFormat, str] = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl"}
 #: A spreadsheet takes a cell that begins with one of these for a formula; so it gets a ' in front.

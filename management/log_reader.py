@@ -13,7 +13,7 @@ from infra.clock import now_us
 from infra.errors import ClickHouseOverTimeError
 from infra.queries import put_together
 from management.errors import SearchTooWideError
-from management.exports import BLOCK_ROWS_MAX, EXPORT_SECONDS_MAX, ExportRequest
+from management.exports import EXPORT_SECONDS_MAX, ExportRequest
 from management.log_pages import (
     COUNT_SECONDS_MAX,
     SEARCH_SECONDS_MAX,
@@ -86,13 +86,13 @@ class LogReader:
         return self._rows(tenant_id, shown), meta_of(wanted, begin, total, next_cursor)
 
     def export(
-        self, tenant_id: UUID, wanted: ExportRequest, conditions: Conditions, **parts: str
+        self, tenant_id: UUID, wanted: ExportRequest, conditions: Conditions, *, block_rows_max: int, **parts: str
     ) -> AbstractContextManager[Iterator[list[Row]]]:
         """Blocks of all rows, in the order of the log's sort key. `parts` are of the statement `export`."""
         statement = put_together(self._log.queries, "export", conditions=conditions.text, **parts)
         since_us, until_us = window_of(wanted.since, wanted.until)
         bound = {"tenant_id": str(tenant_id), "since_us": since_us, "until_us": until_us, **conditions.parameters}
-        return self._clickhouse.stream(statement, bound, block_rows_max=BLOCK_ROWS_MAX, seconds_max=EXPORT_SECONDS_MAX)
+        return self._clickhouse.stream(statement, bound, block_rows_max=block_rows_max, seconds_max=EXPORT_SECONDS_MAX)
 
     def _keys(self, bound: Mapping[str, Any], conditions: str) -> Sequence[Row]:
         statement = put_together(self._log.queries, "find", conditions=conditions)

@@ -15,6 +15,7 @@ from infra.queries import load_queries, put_together
 from management.deliveries.conditions import conditions_of
 from management.deliveries.filters import DeliveryExport, DeliveryFilter
 from management.errors import SearchTooWideError
+from management.exports import BLOCK_ROWS_MAX, WHOLE_BODY_ROWS_MAX
 from management.log_pages import SEARCH_SECONDS_MAX, LogPageMeta
 from management.log_reader import Log, LogReader
 from management.paging import LAST_US
@@ -48,7 +49,8 @@ class DeliveryRepository:
         """Blocks of rows, by webhook and then by time, oldest first. Raises ValidationFailedError."""
         conditions = conditions_of(wanted, self._queries, now=datetime.now(UTC))
         body_columns = self._queries[_BODY_COLUMNS[wanted.bodies]]
-        return self._reader.export(tenant_id, wanted, conditions, body_columns=body_columns)
+        rows_max = WHOLE_BODY_ROWS_MAX if wanted.bodies == "whole" else BLOCK_ROWS_MAX
+        return self._reader.export(tenant_id, wanted, conditions, block_rows_max=rows_max, body_columns=body_columns)
 
     def get(self, tenant_id: UUID, delivery_id: UUID, webhook_id: UUID | None) -> Row | None:
         """One delivery (of `webhook_id`, where it is given) with its whole body. Raises SearchTooWideError."""

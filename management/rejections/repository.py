@@ -7,6 +7,7 @@ from uuid import UUID
 
 from infra.clickhouse import ClickHouse, Row
 from infra.queries import load_queries, put_together
+from management.exports import BLOCK_ROWS_MAX
 from management.log_pages import LogPageMeta
 from management.log_reader import Log, LogReader, plain_conditions
 from management.rejections.schemas import RejectionConditions, RejectionExport, RejectionFilter
@@ -29,7 +30,7 @@ class RejectionRepository:
     def export(self, tenant_id: UUID, wanted: RejectionExport) -> AbstractContextManager[Iterator[list[Row]]]:
         """Blocks of rows, oldest first."""
         conditions = plain_conditions(wanted, _FILTERS, self._queries)
-        return self._reader.export(tenant_id, wanted, conditions)
+        return self._reader.export(tenant_id, wanted, conditions, block_rows_max=BLOCK_ROWS_MAX)
 
     def get(self, tenant_id: UUID, rejection_id: UUID) -> Row | None:
         """One rejection."""

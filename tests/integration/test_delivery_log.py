@@ -172,42 +172,30 @@ SEARCHES: list[tuple[str, str, str | None, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "operator", "value", "fits"), SEARCHES)
-def test_a_path_into_the_body_finds_what_fits(
-    management_base: ManagementBase, filled: Filled, path: str, operator: str, value: str | None, fits: bool
-) -> None:
-    params = {"body_path": path, "body_op": operator, **({} if value is None else {"body_value": value})}
-    found = listed(management_base, "/deliveries", webhook_id=WEBHOOK_ID, **params)
-    assert [one["delivery_id"] for one in found] == ([filled.rich] if fits else [])
+def test_a_path_into_the_body_finds_what_fits(management_base: ManagementBase, filled: Filled) -> None:
+    wrong = []
+    for path, operator, value, fits in SEARCHES:
+        params = {"body_path": path, "body_op": operator, **({} if value is None else {"body_value": value})}
+        found = listed(management_base, "/deliveries", webhook_id=WEBHOOK_ID, since=filled.since, **params)
+        if [one["delivery_id"] for one in found] != ([filled.rich] if fits else []):
+            wrong.append((path, operator, value))
+    assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "' OR 1=1 --",
-        "'); DROP TABLE deliveries; --",
-        "\\' OR ''='",
-        "{tenant_id:UUID}",
-        "/*conditions*/",
-        "%",
-        "_",
-        "\n;",
-    ],
-)
-def test_what_looks_like_sql_is_only_a_value(management_base: ManagementBase, filled: Filled, text: str) -> None:
-    for params in (
-        {"body_contains": text},
-        {"body_path": f"$[{json.dumps(text)}]", "body_op": "exists"},
-        {"body_path": "$.device.name", "body_value": text},
-        {"idempotency_key": text},
-        {"action": text},
-        {"entity_type": [text][0]},
-        {"trace_id": text},
-    ):
-        found = listed(management_base, "/deliveries", webhook_id=WEBHOOK_ID, **params)
-        expected = [filled.rich] if params == {"body_contains": "%"} else []
-        expected = expected or ([filled.rich] if params.get("body_contains") == "_" and "_" in json.dumps(BODY) else [])
-        assert [one["delivery_id"] for one in found] == expected, params
+INJECTIONS = ("' OR 1=1 --", "'); DROP TABLE deliveries; --", "\\' OR ''='", "{tenant_id:UUID}", "/*conditions*/")
+
+
+def test_what_looks_like_sql_is_only_a_value(management_base: ManagementBase, filled: Filled) -> None:
+    for text in INJECTIONS:
+        for params in (
+            {"body_contains": text},
+            {"body_path": f"$[{json.dumps(text)}]", "body_op": "exists"},
+            {"body_path": "$.device.name", "body_value": text},
+            {"idempotency_key": text},
+            {"action": text},
+            {"entity_type": text},
+        ):
+            assert listed(management_base, "/deliveries", webhook_id=WEBHOOK_ID, since=filled.since, **params) == []
     assert listed(management_base, "/deliveries", webhook_id=WEBHOOK_ID) != []
 
 
@@ -344,9 +332,7 @@ def test_an_outcome_not_yet_merged_is_one_row_with_its_request(
     delivery_id = other_log.delivery()
     at_us = other_log.at_us
     for attempt in (1, 2):  # a redelivery, in a batch of its own
-        other_log.outcome(
-            delivery_id, at_us, stage="actions", action="createTicket", handler="action", attempts=attempt
-        )
+        other_log.outcome(delivery_id, at_us, stage="actions", action="createTicket", attempts=attempt)
     webhook = {"webhook_id": other_log.webhook_id}
     [found] = listed(management_base, "/deliveries", action="createTicket", **webhook)
     assert (found["delivery_id"], found["attempts"], found["request"]["body"]) == (delivery_id, 2, "{}")

@@ -20,6 +20,7 @@ from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import FACTS, MadeRecord, outcome_record, rejection_record, request_record
 from tests.support.management import KnownTenant, ManagementBase
 
+Json = dict[str, Any]
 DAY_US = 86_400_000_000
 TOPIC = "webhooks.request.received.v1"
 
@@ -37,8 +38,8 @@ class LogOf:
         self,
         body: bytes = b"{}",
         *,
-        facts: dict[str, Any] | None = None,
-        outcome: dict[str, Any] | None = None,
+        facts: Json | None = None,
+        outcome: Json | None = None,
         **members: Any,
     ) -> str:
         """A request, and its outcome where members of one are given; `members` are of DeliveryHeaders."""
