@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
 
 from management.access import INBOUND_WEBHOOKS, Access, Actor
 from management.deliveries.filters import DeliveryExportQuery, DeliveryFilter, WebhookDeliveryFilter
@@ -27,7 +28,7 @@ def delivery_routes(service: DeliveryService, access: Access) -> APIRouter:
         return service.page(actor.tenant_id, wanted)
 
     # Before /deliveries/{delivery_id}, which would take its last part for an id.
-    @router.get("/deliveries/export", response_class=ExportResponse, responses=EXPORT_ANSWERS)
+    @router.get("/deliveries/export", response_class=StreamingResponse, responses=EXPORT_ANSWERS)
     def export_deliveries(wanted: DeliveryExportQuery, actor: exporter) -> ExportResponse:
         """Deliveries as a file, CSV or JSON Lines: by webhook, and then oldest first."""
         return service.export(actor.tenant_id, wanted)

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
 
 from management.access import Access, Actor
 from management.exports import EXPORT_ANSWERS, ExportResponse
@@ -24,7 +25,7 @@ def rejection_routes(service: RejectionService, access: Access) -> APIRouter:
         return service.page(actor, wanted)
 
     # Before /rejections/{rejection_id}, which would take its last part for an id.
-    @router.get("/rejections/export", response_class=ExportResponse, responses=EXPORT_ANSWERS)
+    @router.get("/rejections/export", response_class=StreamingResponse, responses=EXPORT_ANSWERS)
     def export_rejections(wanted: RejectionExportQuery, actor: exporter) -> ExportResponse:
         """Rejections as a file, CSV or JSON Lines, oldest first."""
         return service.export(actor, wanted)

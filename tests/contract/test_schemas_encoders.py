@@ -33,9 +33,11 @@ from schemas.records import (
     RejectionRecord,
     RequestFacts,
 )
-from schemas.webhooks import ActionHandler, HmacAuth, SealedSecret, WebhookConfig
+from schemas.webhooks import ActionHandler, HmacAuth, SealedSecret, WebhookConfig, WorkflowHandler
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+#: What a record says of each type of handler.
+HANDLERS = {None: (None, None), "direct_action": ("action", "createTicket"), "workflow": ("workflow", None)}
 TIMES = st.integers(0, 2**53)
 #: Integers beyond 64 bits included: a mapping may compute them, and the fast encoder refuses them.
 JSON_VALUES = st.recursive(
@@ -189,6 +191,9 @@ def test_a_domain_event_is_what_the_model_reads(
     duplicate_of=st.none() | TEXT,
     outcome=st.none() | st.dictionaries(TEXT, JSON_VALUES, max_size=3),
     metadata=st.none() | st.dictionaries(TEXT, JSON_VALUES, min_size=1, max_size=3),
+    handler=st.sampled_from(
+        [None, ActionHandler(action="createTicket", field_mapping={}), WorkflowHandler(workflow_id="w")]
+    ),
 )
 def test_a_delivery_record_is_what_the_model_reads(
     headers: DeliveryHeaders,
@@ -198,6 +203,7 @@ def test_a_delivery_record_is_what_the_model_reads(
     duplicate_of: str | None,
     outcome: dict[str, Any] | None,
     metadata: dict[str, Any] | None,
+    handler: ActionHandler | WorkflowHandler | None,
 ) -> None:
     value = delivery_record(
         headers,
@@ -207,9 +213,11 @@ def test_a_delivery_record_is_what_the_model_reads(
         duplicate_of=duplicate_of,
         outcome=outcome,
         metadata=metadata,
+        handler=handler,
     )
     read = DeliveryRecord.model_validate_json(value)
     assert read.metadata == metadata
+    assert (read.handler, read.action) == HANDLERS[None if handler is None else handler.type]
     assert set(json.loads(value)) == set(DeliveryRecord.model_fields)
     assert (read.dispatch_status, read.recorded_at, read.stage) == (status, recorded_at_us, "processors")
     assert (None if read.error is None else read.error.model_dump()) == error
@@ -226,6 +234,7 @@ def test_a_delivery_record_is_what_the_model_reads(
     ingress_us=st.integers(0, 10**9),
     invalid_json=st.booleans(),
     redact_paths=st.lists(TEXT, max_size=2),
+    priority=st.integers(0, 3),
 )
 def test_request_facts_are_what_the_model_reads_and_hold_no_proof(
     method: str,
@@ -236,16 +245,23 @@ def test_request_facts_are_what_the_model_reads_and_hold_no_proof(
     *,
     invalid_json: bool,
     redact_paths: list[str],
+    priority: int,
 ) -> None:
     head = Head(method, path, query, names, keep_alive=True, content_length=0)
     stored = StoredHeaders("X-Sig")
     value = request_facts(
-        head, stored, "203.0.113.7", ingress_us, invalid_json=invalid_json, redact_paths=tuple(redact_paths)
+        head,
+        stored,
+        "203.0.113.7",
+        ingress_us,
+        invalid_json=invalid_json,
+        redact_paths=tuple(redact_paths),
+        priority=priority,
     )
     read = RequestFacts.model_validate_json(value)
     written = set(json.loads(value))
     assert written == set(RequestFacts.model_fields) - (set() if redact_paths else {"redact_paths"})
-    assert read.redact_paths == redact_paths
+    assert (read.redact_paths, read.priority) == (redact_paths, priority)
     assert (read.method, read.path, read.ingress_us, read.invalid_json) == (method, path, ingress_us, invalid_json)
     assert (read.user_agent, read.content_type) == (names.get("user-agent"), names.get("content-type"))
     assert not {"authorization", "x-sig"} & set(read.headers)

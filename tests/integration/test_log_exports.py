@@ -34,7 +34,8 @@ ROWS_OF_A_WEBHOOK = """
 INSERT INTO deliveries (tenant_id, webhook_id, received_at, delivery_id, request_method, request_path, request_headers,
     request_query, body, source_ip, raw_topic, processed_status, processed_outcome, processed_metadata)
 SELECT toUUID({tenant_id:String}), toUUID({webhook_id:String}),
-    fromUnixTimestamp64Micro({at_us:Int64} + toInt64(number)), generateUUIDv4(number), 'POST', '/api/inbound/acme/x', '{"content-type":"application/json"}', '{}',
+    fromUnixTimestamp64Micro({at_us:Int64} + toInt64(number)), generateUUIDv4(number),
+    'POST', '/api/inbound/acme/x', '{"content-type":"application/json"}', '{}',
     concat('{"number":', toString(number), ',"text":"', repeat('x', {body_bytes:UInt64}), '"}'), '203.0.113.9', 't',
     'filtered', '', if(number = {damaged:Int64}, '{', '')
 FROM numbers({rows:UInt64})
