@@ -131,14 +131,11 @@ class RollupLoop:
         if self._swept_at is None:
             self._rollups.mark_unmarked()
         total = 0
-        while not self._stopping.is_set():
+        counted = _MINUTES_MAX
+        while counted == _MINUTES_MAX and not self._stopping.is_set():
             counted = self._rollups.count_marked(sweep=sweep)
             total += counted
             metrics.ANALYTICS_ROLLUP_MINUTES.inc(counted)
-            if counted < _MINUTES_MAX:
-                break
-        else:
-            return
         seconds = time.monotonic() - started
         if sweep:
             self._swept_at = started
