@@ -112,8 +112,8 @@ class DeliveryRecord(Record):
     """Value of webhooks.delivery.recorded.v1: one change of a delivery's state. Key: the delivery id.
 
     `handler` is what the webhook asks for, `action` the action's name where that is one; both are None where the
-    webhook is unknown by now.
-    `action_requested_at` is when processors asked for the action that ended it, to the millisecond; null where none did.
+    webhook is unknown by now. `action_requested_at` is when processors asked for the action that ended it, to the
+    millisecond; None where none did.
     """
 
     delivery_id: str

@@ -118,8 +118,10 @@ class _Interrupted(ClickHouse):
         self._engine = engine
         self.steps = steps
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        return self._engine.query(sql, parameters)
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds_max: float | None = None
+    ) -> list[dict[str, Any]]:
+        return self._engine.query(sql, parameters, seconds_max=seconds_max)
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         if self.steps == 0:
