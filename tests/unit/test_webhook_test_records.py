@@ -42,7 +42,7 @@ def test_the_facts_are_those_of_the_receiver() -> None:
     head = Head(
         "POST", "/api/inbound/demo/rmm-alerts", "kind=alert&token=open-sesame", request.headers, True, len(request.body)
     )
-    expected = request_facts(head, StoredHeaders("X-Proof"), "10.0.0.9", 0, invalid_json=False)
+    expected = request_facts(head, StoredHeaders("X-Proof"), "10.0.0.9", 0, invalid_json=False, priority=1)
     assert RequestFacts.model_validate_json(record.headers.request) == RequestFacts.model_validate_json(expected)
     assert record.facts == RequestFacts.model_validate_json(expected)
     assert orjson.loads(record.headers.request) == orjson.loads(expected)
