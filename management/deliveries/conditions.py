@@ -16,7 +16,7 @@ from management.moments import Moment
 #: A search in bodies of all webhooks may go over so much time.
 SEARCHED_DAYS_MAX = 31
 #: Filters that are bound as they are, each to the parameter of its own name in the block of its own name.
-_PLAIN = (
+PLAIN = (
     *("dispatch_status", "auth_status", "error_code", "priority", "handler", "action", "entity_type", "entity_id"),
     *("duration_ms_min", "duration_ms_max", "idempotency_key", "duplicate_of", "replayed_from", "trace_id"),
     *("body_contains", "webhook_id", "source_ip", "is_replay", "is_test"),
@@ -32,7 +32,7 @@ Wanted = DeliveryFilter | DeliveryExport
 def conditions_of(wanted: Wanted, queries: Mapping[str, str], *, now: Moment) -> Conditions:
     """Conditions of all but the time window. Raises ValidationFailedError for filters that do not go together."""
     _check(wanted, now)
-    plain = plain_conditions(wanted, _PLAIN, queries)
+    plain = plain_conditions(wanted, PLAIN, queries)
     texts, parameters = [plain.text], dict(plain.parameters)
     if wanted.body_path is not None:
         at_path = _at_path(wanted, wanted.body_path, queries)
