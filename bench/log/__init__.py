@@ -1,0 +1,1 @@
+"""The delivery log at a size: how fast it is filled, read, searched and exported."""
