@@ -1,0 +1,231 @@
+"""The log as readers see it while it is written, repeated, completed, replayed and merged: each delivery, once."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from infra.clickhouse import ClickHouse
+from infra.clock import MICROSECONDS, now_us
+from infra.errors import ClickHouseRefusedError
+from infra.postgres import Pool
+from management.deliveries.repository import DeliveryRepository
+from management.deliveries.schemas import DeliveryFilter
+from schemas.headers import Replay
+from schemas.records import DispatchStatus
+from tests.support.log_writing import LogWriter
+from tests.support.wait import eventually
+
+PER_PAGE = 50
+DELIVERIES = 130
+WALKS = 3
+JOIN_SECONDS_MAX = 60
+#: Reads beside merges and reads alone share two CPUs with everything else that runs: a read that waited for the end
+#: of a merge, and of the one that follows it at once, would never come back.
+RATIO_MAX = 25
+PARTS_MIN = 18
+_RAW_ROWS = "SELECT count() AS rows FROM deliveries WHERE tenant_id = {tenant_id:UUID}"
+_PARTS = "SELECT uniqExact(_part) AS parts FROM deliveries WHERE tenant_id = {tenant_id:UUID}"
+
+
+class Reader:
+    """What the API reads, of one writer's tenant."""
+
+    def __init__(self, writer: LogWriter, pool: Pool) -> None:
+        self._repository = DeliveryRepository(writer.clickhouse, pool)
+        self._writer = writer
+
+    def walk(self, until_us: int) -> list[str]:
+        """The ids of every page of what was received before `until_us`, newest first."""
+        found: list[str] = []
+        for page in range(1, 1_000):
+            rows, _ = self._page(until_us, page=page)
+            found += [str(row["delivery_id"]) for row in rows]
+            if len(rows) < PER_PAGE:
+                return found
+        raise AssertionError("the pages have no end")
+
+    def count(self, until_us: int) -> int:
+        return self._page(until_us)[1]
+
+    def status(self, delivery_id: str) -> str:
+        row = self._repository.get(self._writer.tenant_id, UUID(delivery_id), None)
+        assert row is not None, f"{delivery_id} is written and not found"
+        return str(row["dispatch_status"])
+
+    def _page(self, until_us: int, page: int = 1) -> tuple[list[dict[str, object]], int]:
+        until = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=until_us)
+        wanted = DeliveryFilter(page=page, per_page=PER_PAGE, until=until)
+        return self._repository.page(self._writer.tenant_id, wanted)
+
+
+@pytest.fixture
+def writer(clickhouse_engine: ClickHouse) -> LogWriter:
+    return LogWriter(clickhouse_engine, began_us=now_us() - 3_600 * MICROSECONDS, chance=random.Random(7))
+
+
+@pytest.fixture
+def reader(writer: LogWriter) -> Reader:
+    return Reader(writer, Pool(open=False))  # these reads are of ClickHouse alone
+
+
+@contextmanager
+def running(*loops: threading.Thread, stopping: threading.Event) -> Iterator[None]:
+    for loop in loops:
+        loop.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for loop in loops:
+            loop.join(JOIN_SECONDS_MAX)
+        assert not any(loop.is_alive() for loop in loops)
+
+
+def merging(clickhouse: ClickHouse, stopping: threading.Event) -> threading.Thread:
+    def merge() -> None:
+        while not stopping.is_set():
+            clickhouse.execute("OPTIMIZE TABLE deliveries FINAL")
+
+    return threading.Thread(target=merge, name="merging")
+
+
+@contextmanager
+def merges_stopped(clickhouse: ClickHouse) -> Iterator[None]:
+    clickhouse.execute("SYSTEM STOP MERGES deliveries")
+    try:
+        yield
+    finally:
+        clickhouse.execute("SYSTEM START MERGES deliveries")
+
+
+def test_a_walk_and_a_count_show_each_delivery_once_at_every_moment(writer: LogWriter, reader: Reader) -> None:
+    """While batches are written, redelivered, completed, replayed and merged, nothing is missing or there twice."""
+    for _ in range(DELIVERIES // 20):
+        writer.write_requests(20)
+    stopping = threading.Event()
+    writing = threading.Thread(target=writer.write_until, args=(stopping,), name="writing")
+    seen: list[int] = []
+    with running(writing, merging(writer.clickhouse, stopping), stopping=stopping):
+        for _ in range(WALKS):
+            written = writer.batches[-1].until_us
+            expected = [delivery_id for batch in list(writer.batches) for delivery_id in batch.delivery_ids]
+            assert reader.count(written) == len(expected)
+            found = reader.walk(written)
+            assert len(found) == len(set(found)), "a delivery is there twice"
+            assert set(found) == set(expected)
+            counted = reader.count(_end_of_time(writer))
+            assert len(expected) <= counted <= writer.begun
+            seen.append(counted)
+    assert seen == sorted(seen), "a count went back"
+    assert reader.count(_end_of_time(writer)) == len(writer.delivery_ids) == writer.begun
+
+
+def test_a_delivery_is_found_at_every_moment_and_its_status_never_goes_back(writer: LogWriter, reader: Reader) -> None:
+    batch = writer.write_requests(20)
+    delivery_id, stopping = batch.delivery_ids[3], threading.Event()
+    order = ["pending", "filtered", "dispatched"]
+    seen: list[int] = []
+
+    def look() -> None:
+        while not stopping.is_set():
+            seen.append(order.index(reader.status(delivery_id)))
+
+    looking = threading.Thread(target=look, name="looking")
+    with running(looking, merging(writer.clickhouse, stopping), stopping=stopping):
+        _await_look(seen)
+        writer.complete(batch)
+        writer.write_outcomes(batch, "processors", DispatchStatus.FILTERED)
+        _await_look(seen)
+        writer.redeliver(batch)
+        writer.write_outcomes(batch, "actions", DispatchStatus.DISPATCHED)
+        writer.complete(batch)
+        writer.write_outcomes(batch, "processors", DispatchStatus.FILTERED)
+        _await_look(seen)
+    assert seen == sorted(seen)
+    assert seen[0] == order.index("pending")
+    assert reader.status(delivery_id) == "dispatched"
+
+
+def test_the_same_batch_again_adds_no_row_and_a_completed_one_adds_rows_and_no_delivery(
+    writer: LogWriter, reader: Reader
+) -> None:
+    with merges_stopped(writer.clickhouse):
+        batch = writer.write_requests(40)
+        writer.redeliver(batch)
+        assert _number(writer, _RAW_ROWS) == 40
+        writer.complete(batch)
+        writer.write_outcomes(batch, "actions", DispatchStatus.DISPATCHED)
+        assert _number(writer, _RAW_ROWS) == 40 + 20 + 40
+        assert sorted(reader.walk(batch.until_us)) == sorted(batch.delivery_ids)
+        assert reader.count(batch.until_us) == 40
+
+
+def test_a_replay_is_a_delivery_of_its_own_beside_its_origin(writer: LogWriter, reader: Reader) -> None:
+    origins = writer.write_requests(20)
+    replay = Replay(str(uuid.uuid4()), origins.delivery_ids[0], mode="redrive", depth=1)
+    replays = writer.write_requests(20, replay=replay)
+    writer.redeliver(replays)
+    writer.complete(replays)
+    writer.write_outcomes(replays, "actions", DispatchStatus.DISPATCHED)
+    assert reader.count(replays.until_us) == 40
+    assert set(reader.walk(replays.until_us)) == {*origins.delivery_ids, *replays.delivery_ids}
+    assert reader.status(origins.delivery_ids[0]) == "pending"
+
+
+def test_reads_need_no_merge(writer: LogWriter, reader: Reader) -> None:
+    """With merges stopped, a read that waited for one would not come back; one that relied on it would be wrong."""
+    with merges_stopped(writer.clickhouse):
+        for _ in range(PARTS_MIN // 3):
+            batch = writer.write_requests(20)
+            writer.complete(batch)
+            writer.write_outcomes(batch, "processors", DispatchStatus.DISPATCHED)
+        assert _number(writer, _PARTS) >= PARTS_MIN
+        with pytest.raises(ClickHouseRefusedError):
+            writer.clickhouse.execute("OPTIMIZE TABLE deliveries FINAL SETTINGS optimize_throw_if_noop = 1")
+        assert sorted(reader.walk(batch.until_us)) == sorted(writer.delivery_ids)
+        assert reader.count(batch.until_us) == len(writer.delivery_ids)
+        assert {reader.status(delivery_id) for delivery_id in writer.delivery_ids[::40]} == {"dispatched"}
+
+
+def test_a_page_beside_merges_takes_about_as_long_as_one_without(writer: LogWriter, reader: Reader) -> None:
+    until_us = writer.write_requests(DELIVERIES).until_us
+    alone = _median_seconds(reader, until_us)
+    stopping = threading.Event()
+    with running(merging(writer.clickhouse, stopping), stopping=stopping):
+        beside = _median_seconds(reader, until_us)
+    assert beside < RATIO_MAX * alone
+
+
+def _median_seconds(reader: Reader, until_us: int) -> float:
+    taken = []
+    for _ in range(7):
+        started = time.perf_counter()
+        reader.count(until_us)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def _await_look(seen: list[int]) -> None:
+    """Until a look that began after now has ended."""
+    looks = len(seen)
+    eventually(lambda: len(seen) >= looks + 2, timeout_seconds=JOIN_SECONDS_MAX, what="the delivery to be looked at")
+
+
+def _end_of_time(writer: LogWriter) -> int:
+    return writer.began_us + 3_600 * MICROSECONDS
+
+
+def _number(writer: LogWriter, sql: str) -> int:
+    [row] = writer.clickhouse.query(sql, {"tenant_id": str(writer.tenant_id)})
+    [number] = row.values()
+    return int(number)
