@@ -1,1 +1,4 @@
-"""The delivery log at a size: how fast it is filled, read, searched and exported."""
+"""The delivery log at a size: how fast it is filled, read, searched and exported.
+
+`python -m bench.log [--rows N] [--exported N] [--folder FOLDER]`; prints JSON.
+"""

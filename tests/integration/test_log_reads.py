@@ -7,25 +7,27 @@ import statistics
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from infra.clickhouse import ClickHouse
+from infra.clickhouse import ClickHouse, Row
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import ClickHouseRefusedError
 from infra.postgres import Pool
+from management.deliveries.filters import DeliveryFilter
 from management.deliveries.repository import DeliveryRepository
-from management.deliveries.schemas import DeliveryFilter
+from management.log_pages import LogPageMeta
 from schemas.headers import Replay
 from schemas.records import DispatchStatus
 from tests.support.log_writing import LogWriter
 from tests.support.wait import eventually
 
 PER_PAGE = 50
+PAGES_MAX = 1_000
 DELIVERIES = 130
 WALKS = 3
 JOIN_SECONDS_MAX = 60
@@ -45,24 +47,37 @@ class Reader:
         self._writer = writer
 
     def walk(self, until_us: int) -> list[str]:
-        """The ids of every page of what was received before `until_us`, newest first."""
+        """The ids on every page, by number, of what was received before `until_us`, newest first."""
         found: list[str] = []
-        for page in range(1, 1_000):
+        for page in range(1, PAGES_MAX):
             rows, _ = self._page(until_us, page=page)
             found += [str(row["delivery_id"]) for row in rows]
             if len(rows) < PER_PAGE:
                 return found
         raise AssertionError("the pages have no end")
 
+    def follow(self) -> list[str]:
+        """The ids on every page from cursor to cursor, newest first; new deliveries come before the first page."""
+        found: list[str] = []
+        cursor: str | None = None
+        for _ in range(PAGES_MAX):
+            wanted = DeliveryFilter(per_page=PER_PAGE, cursor=cursor)
+            rows, meta = self._repository.page(self._writer.tenant_id, wanted)
+            found += [str(row["delivery_id"]) for row in rows]
+            cursor = meta.next_cursor
+            if cursor is None:
+                return found
+        raise AssertionError("the cursors have no end")
+
     def count(self, until_us: int) -> int:
-        return self._page(until_us)[1]
+        return self._page(until_us)[1].total
 
     def status(self, delivery_id: str) -> str:
         row = self._repository.get(self._writer.tenant_id, UUID(delivery_id), None)
         assert row is not None, f"{delivery_id} is written and not found"
         return str(row["dispatch_status"])
 
-    def _page(self, until_us: int, page: int = 1) -> tuple[list[dict[str, object]], int]:
+    def _page(self, until_us: int, page: int = 1) -> tuple[Sequence[Row], LogPageMeta]:
         until = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=until_us)
         wanted = DeliveryFilter(page=page, per_page=PER_PAGE, until=until)
         return self._repository.page(self._writer.tenant_id, wanted)
@@ -118,11 +133,13 @@ def test_a_walk_and_a_count_show_each_delivery_once_at_every_moment(writer: LogW
     with running(writing, merging(writer.clickhouse, stopping), stopping=stopping):
         for _ in range(WALKS):
             written = writer.batches[-1].until_us
-            expected = [delivery_id for batch in list(writer.batches) for delivery_id in batch.delivery_ids]
+            expected = {one for batch in writer.batches if batch.until_us <= written for one in batch.delivery_ids}
             assert reader.count(written) == len(expected)
-            found = reader.walk(written)
-            assert len(found) == len(set(found)), "a delivery is there twice"
-            assert set(found) == set(expected)
+            by_number, by_cursor = reader.walk(written), reader.follow()
+            assert len(by_number) == len(expected)
+            assert set(by_number) == expected
+            assert len(by_cursor) == len(set(by_cursor)), "a delivery is there twice"
+            assert expected <= set(by_cursor)
             counted = reader.count(_end_of_time(writer))
             assert len(expected) <= counted <= writer.begun
             seen.append(counted)

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from infra.clickhouse import ClickHouse
@@ -117,7 +118,7 @@ class LogWriter:
             else:
                 self.write_outcomes(batch, "actions", DispatchStatus.DISPATCHED)
 
-    def _names(self) -> dict[str, str]:
+    def _names(self) -> dict[str, Any]:
         return {"tenant_id": str(self.tenant_id), "webhook_id": str(self.webhook_id)}
 
     def _next_offset(self) -> int:
