@@ -74,7 +74,7 @@ SELECT
     false, if(is_dispatched, 'dispatched', 'failed'),
     fromUnixTimestamp64Micro(received_us + 20000 + toInt64(chance_1 % 90000)),
     concat('{"action":"createTicket","entity_type":"ticket","entity_id":"', ticket_id, '"}'),
-    if(is_dispatched, '', 'client_not_found'), if(is_dispatched, '', 'no client has this id'), '', '', 1, '',
+    if(is_dispatched, '', 'LOOKUP_MISS'), if(is_dispatched, '', 'no client has this id'), '', '', 1, '',
     'action', 'createTicket', if(is_dispatched, 'ticket', ''), ticket_id, 'Jx9d3kq2TzCq3g5m1rW7aC', chance % 4, row
 FROM numbers({rows:UInt64})
 SETTINGS max_insert_threads = 1, optimize_on_insert = 0;
