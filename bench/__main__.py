@@ -61,6 +61,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "action_types": Measurement((), ("--batches", "3"), 70),
     "mappings": Measurement((), ("--mappings", "300000", "--rounds", "300"), 80),
     "analytics": Measurement((), ("--records", "70000"), 70),
+    "log": Measurement((), ("--rows", "500000", "--exported", "30000"), 200),
     "management": Measurement((), ("--listed", "3000", "--loaded", "30000"), 100),
     "mixed": Measurement((), ("--requests", "6000"), 50),
     "pipeline": Measurement((), ("--seconds", "10"), 90),

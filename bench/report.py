@@ -87,6 +87,7 @@ def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
         "actions": _actions,
         "mappings": _mappings,
         "analytics": _analytics,
+        "log": _log,
         "management": _management,
         "mixed": _mixed,
         "pipeline": _pipeline,
@@ -156,6 +157,31 @@ def _mappings(rows: Mapping[str, Any]) -> Iterator[Figure]:
 
 def _analytics(rows: Mapping[str, Any]) -> Iterator[Figure]:
     yield Figure("delivery rows", rows["rows_per_second"], _PER_SECOND, rows["floor_rows_per_second"], 50_000)
+
+
+_LOG_PAGE_MILLISECONDS_MAX, _LOG_SEARCH_MILLISECONDS_MAX, _LOG_GROWTH_MEBIBYTES_MAX = 200, 1_000, 50
+
+
+def _log(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    among, bodies = f"among {rows['rows']:,}", f"in {rows['search']['bodies']:,} bodies"
+    yield Figure(f"deliveries filled in, {rows['rows']:,}", rows["fill"]["requests_per_second"], _PER_SECOND)
+    floors = {"reads": rows["reads"]["floor"], "search": rows["search"]["floor"]}
+    for group, where, limit in (
+        ("reads", among, _LOG_PAGE_MILLISECONDS_MAX),
+        ("search", bodies, _LOG_SEARCH_MILLISECONDS_MAX),
+    ):
+        for name, times in rows[group].items():
+            if name.startswith("floor") or name == "bodies":
+                continue
+            for share, aim in (("p50", None), ("p99", limit)):
+                member = f"{share}_milliseconds"
+                what = f"search by {name}" if group == "search" else name
+                yield Figure(f"{what} {where} {share}", times[member], _MILLISECONDS, floors[group][member], aim)
+    export = rows["export"]
+    yield Figure(f"deliveries exported, {export['rows']:,}", export["rows_per_second"], _PER_SECOND)
+    yield Figure(
+        "memory of ten times the export", export["growth_mebibytes"], " MiB more", aim=_LOG_GROWTH_MEBIBYTES_MAX
+    )
 
 
 def _management(rows: Mapping[str, Any]) -> Iterator[Figure]:

@@ -70,6 +70,21 @@ MEASUREMENTS: dict[str, dict[str, Any]] = {
         "hundred": {"few": _TIMES, "many": {"p50_milliseconds": 3.0, "p99_milliseconds": 18.0}},
         "update": {"few": _TIMES, "many": _TIMES},
     },
+    "log": {
+        "rows": 2_000_000,
+        "fill": {"requests_per_second": 30_000},
+        "reads": {
+            "floor": _TIMES,
+            "floor_keys": _TIMES,
+            "detail": {"p50_milliseconds": 12.0, "p99_milliseconds": 200.0},
+        },
+        "search": {
+            "bodies": 1_036_000,
+            "floor": _TIMES,
+            "JSON path": {"p50_milliseconds": 600.0, "p99_milliseconds": 999.0},
+        },
+        "export": {"rows": 100_000, "rows_per_second": 9_000, "growth_mebibytes": -3.0},
+    },
     "mixed": {"requests_per_second": 5_000, "actions_per_second": 1_500},
     "management": {
         "listed": 10_000,
@@ -144,6 +159,9 @@ def test_more_workers_stand_beside_the_floor_of_one() -> None:
         ("request to ticket p50 at 500/s", ["40 ms", "4 ms", "10.00", "", ""]),
         ("request to ticket p99 at 500/s", ["500 ms", "10 ms", "50.00", "< 500 ms", "no"]),
         ("answer p50 at 500/s", ["1.5 ms", "1.5 ms", "1.00", "", ""]),
+        ("detail among 2,000,000 p99", ["200 ms", "9 ms", "22.22", "< 200 ms", "no"]),
+        ("search by JSON path in 1,036,000 bodies p99", ["999 ms", "9 ms", "111.00", "< 1,000 ms", "yes"]),
+        ("memory of ten times the export", ["-3 MiB more", "", "", "< 50 MiB more", "yes"]),
         ("list of 10,000 webhooks p99", ["99 ms", "9 ms", "11.00", "< 100 ms", "yes"]),
         ("change seen by a receiver p99", ["1,001 ms", "", "", "< 1,000 ms", "no"]),
         ("100,041 webhooks loaded", ["7.2 s", "", "", "< 10 s", "yes"]),
