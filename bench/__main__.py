@@ -31,7 +31,7 @@ from hookline.console import Progress, output_console
 from tools.check_left_running import marked
 
 ROOT = Path(__file__).parent.parent
-SECONDS_MAX = 800.0
+SECONDS_MAX = 950.0
 _STOP_SECONDS_MAX = 30.0
 _KILL_SECONDS_MAX = 5.0
 _POLL_SECONDS = 0.05
@@ -61,7 +61,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "action_types": Measurement((), ("--batches", "3"), 70),
     "mappings": Measurement((), ("--mappings", "300000", "--rounds", "300"), 80),
     "analytics": Measurement((), ("--records", "70000"), 70),
-    "log": Measurement((), ("--rows", "500000", "--exported", "30000"), 200),
+    "log": Measurement((), ("--rows", "500000", "--exported", "30000"), 150),
     "management": Measurement((), ("--listed", "3000", "--loaded", "30000"), 100),
     "mixed": Measurement((), ("--requests", "6000"), 50),
     "pipeline": Measurement((), ("--seconds", "10"), 90),

@@ -3,8 +3,8 @@
 - `fill`: the rows are made and inserted by ClickHouse; what the sink inserts per second is `bench.analytics`.
 - `reads`: each 20 times with values that were not asked for before; `cpu_milliseconds` is what this process, engine
   included, worked for one of them, which another program on the machine does not change as it does the time.
-- `search`: 8 times one webhook's day, for a value that no body has, so that every body is looked at. Its floor looks at the end
-  of the same bodies.
+- `search`: 8 times one webhook's day, for a value that no body has, so that every body is looked at. Its floor looks at
+  the end of the same bodies.
 - `export`: JSON Lines of the newest deliveries of one webhook, as the API streams them; `growth_mebibytes` is by how
   much the peak of resident memory rises from a tenth of the rows to all of them.
 """

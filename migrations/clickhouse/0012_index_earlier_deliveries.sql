@@ -2,5 +2,4 @@
 ALTER TABLE deliveries
     MATERIALIZE INDEX by_idempotency_key,
     MATERIALIZE INDEX by_trace_id,
-    MATERIALIZE INDEX by_replayed_from,
     MATERIALIZE INDEX by_entity_id
