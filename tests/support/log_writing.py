@@ -57,12 +57,12 @@ class LogWriter:
         return [delivery_id for batch in list(self.batches) for delivery_id in batch.delivery_ids]
 
     def write_requests(self, deliveries: int, *, replay: Replay | None = None) -> Batch:
-        """A batch of new requests, received after all before."""
+        """A batch of new requests, received after all before, each with an idempotency key."""
         from_us = self.batches[-1].until_us if self.batches else self.began_us
         times = [from_us + position // PER_MOMENT * STEP_US for position in range(deliveries)]
         delivery_ids = [uuid7_text(at_us) for at_us in times]
         records = [
-            request_record(delivery_id, at_us, replay=replay, **self._names())
+            request_record(delivery_id, at_us, replay=replay, dedupe_key=f"key-{delivery_id}", **self._names())
             for delivery_id, at_us in zip(delivery_ids, times, strict=True)
         ]
         rows = build_requests(records, self.source)
