@@ -1,0 +1,1 @@
+"""What the rules decide, from numbers and times that they are given."""

@@ -1,0 +1,88 @@
+"""How a webhook uses to speak, and how likely it is that it says nothing for so long. Pure.
+
+Time is counted in a webhook's own hours: an hour of the week in which it always spoke counts one, an hour in which it
+never did counts nothing, so that nights and weekends pass in no time. In those hours pauses between two active ones are
+alike at any time, and a pause far beyond all of them is a silence. docs/adr/0020-alerts.md has the reasons.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+HOUR_US = 3_600_000_000
+HOURS_OF_WEEK = 168
+HISTORY_HOURS = 4 * HOURS_OF_WEEK
+#: Fewer pauses than this say nothing about the next one.
+PAUSES_MIN = 10
+#: Weights are kept in a byte each: there may be 100,000 webhooks.
+_UNIT = 240
+
+
+class Rhythm(NamedTuple):
+    """What was learnt of a webhook. `weights`: per hour of the week (from the epoch), 240 for "always active".
+
+    `scale` is the mean of an exponential tail of its pauses, in its own hours. `history_hours` is how long it was known.
+    """
+
+    weights: bytes
+    scale: float
+    longest: float
+    history_hours: int
+
+
+def learn(active_hours: Sequence[int]) -> Rhythm | None:
+    """From the hours since the epoch in which it spoke, rising; None where they are too few to say anything.
+
+    Only the four weeks before the last one count, so that a long silence is not forgotten while it lasts.
+    """
+    last = active_hours[-1] if active_hours else 0
+    hours = [hour for hour in active_hours if hour > last - HISTORY_HOURS]
+    if len(hours) <= PAUSES_MIN:
+        return None
+    known = last - hours[0] + 1
+    weights = _weights(hours, weeks=max(1, round(known / HOURS_OF_WEEK)))
+    pauses = [_own_hours(weights, earlier + 1, later + 1) for earlier, later in pairwise(hours)]
+    # Of n pauses the longest is one in n + 1; the tail is drawn through it, or through the mean where that is longer.
+    longest = max(pauses)
+    scale = max(sum(pauses) / len(pauses), longest / math.log(len(pauses) + 1))
+    return Rhythm(weights, scale, longest, known)
+
+
+def chance_of_silence(rhythm: Rhythm, last_at_us: int, now_us: int) -> float:
+    """How likely a pause is to last from the last request until now, or longer: 1 for what it does all the time."""
+    silent = missed_hours(rhythm, last_at_us, now_us)
+    return 1.0 if silent <= rhythm.longest else math.exp(-silent / rhythm.scale)
+
+
+def missed_hours(rhythm: Rhythm, last_at_us: int, now_us: int) -> float:
+    """Hours since the last request that count, in which it used to speak."""
+    first, until = last_at_us // HOUR_US + 1, now_us // HOUR_US
+    if until < first:
+        return 0.0
+    begun = rhythm.weights[until % HOURS_OF_WEEK] / _UNIT * (now_us % HOUR_US / HOUR_US)
+    return _own_hours(rhythm.weights, first, until) + begun
+
+
+def _weights(hours: Sequence[int], *, weeks: int) -> bytes:
+    """The share of weeks in which each hour was active, with its neighbours: who speaks at ten may be late, and clocks
+    are changed twice a year."""
+    active = [0] * HOURS_OF_WEEK
+    for hour in hours:
+        active[hour % HOURS_OF_WEEK] += 1
+    shares = [min(1.0, count / weeks) for count in active]
+    return bytes(
+        round(_UNIT * (shares[at - 1] + 2 * shares[at] + shares[(at + 1) % HOURS_OF_WEEK]) / 4)
+        for at in range(HOURS_OF_WEEK)
+    )
+
+
+def _own_hours(weights: bytes, first: int, until: int) -> float:
+    """What the hours since the epoch from `first` to before `until` count."""
+    if until <= first:
+        return 0.0
+    weeks, rest = divmod(until - first, HOURS_OF_WEEK)
+    begin = first % HOURS_OF_WEEK
+    end = begin + rest
+    counted = sum(weights[begin:end]) + sum(weights[: max(0, end - HOURS_OF_WEEK)])
+    return (weeks * sum(weights) + counted) / _UNIT
