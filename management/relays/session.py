@@ -25,7 +25,7 @@ _KEEPALIVE_IDLE_SECONDS, _KEEPALIVE_INTERVAL_SECONDS, _KEEPALIVES_MAX = 5, 2, 3
 _UNACKNOWLEDGED_MS_MAX = 11_000
 
 
-class RelaySession(ABC):
+class LeadSession:
     """One connection, for one thread. Every method raises PostgresUnavailableError when it is of no more use.
 
     `lock_key` names the lead: who holds this lock in the database has it.
@@ -40,10 +40,6 @@ class RelaySession(ABC):
         """Whether this session has the lead, from now until it ends."""
         return bool(self._one(_QUERIES["try_lead"], {"lock_key": self.lock_key})["leads"])
 
-    @abstractmethod
-    def count_waiting(self) -> tuple[int, float]:
-        """How many rows wait to be published, and for how many seconds the oldest of them."""
-
     def _one(self, statement: str, parameters: Mapping[str, Any]) -> Row:
         [row] = self._rows(statement, parameters)
         return row
@@ -53,15 +49,25 @@ class RelaySession(ABC):
             return self._connection.execute(statement.encode(), parameters).fetchall()
 
 
+class RelaySession(LeadSession, ABC):
+    """Of a relay."""
+
+    @abstractmethod
+    def count_waiting(self) -> tuple[int, float]:
+        """How many rows wait to be published, and for how many seconds the oldest of them."""
+
+
 @contextmanager
-def relay_connection(settings: PostgresSettings) -> Iterator[Connection]:
+def relay_connection(
+    settings: PostgresSettings, *, idle_seconds_max: int = IDLE_SECONDS_MAX
+) -> Iterator[Connection]:
     """A new connection that works as hookline_relay. It is not a pool's: the lock lives and dies with it.
 
-    Raises PostgresUnavailableError.
+    The server ends it when it hears nothing for `idle_seconds_max`. Raises PostgresUnavailableError.
     """
     bounds = {
         "statement_timeout_ms": str(int(settings.statement_timeout_seconds * 1_000)),
-        "idle_timeout_ms": str(IDLE_SECONDS_MAX * 1_000),
+        "idle_timeout_ms": str(idle_seconds_max * 1_000),
     }
     with failures_translated():
         connection: Connection = psycopg.connect(
