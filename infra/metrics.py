@@ -186,3 +186,13 @@ EVENT_RELAY = RelayMetrics(
     _gauge("events_last_published_timestamp_seconds", "When this process last published a domain event."),
 )
 EVENTS_DROPPED = _counter("events_dropped", "Domain events too large for their topic: logged and given up.")
+
+# Alerts of Hookline's own, raised by the management process that leads. outcome: ended, failed (some rule was skipped).
+ALERTS_LEADER = _gauge("alerts_leader", "1 while this process evaluates the rules.")
+ALERT_EVALUATIONS = _counter("alert_evaluations", "Looks at all rules, by outcome.", "outcome")
+ALERT_EVALUATION_SECONDS = _histogram("alert_evaluation_seconds", "Time of one look at all rules.", _BATCH_SECONDS)
+ALERTS_LAST_EVALUATION = _gauge("alerts_last_evaluation_timestamp_seconds", "When all rules were last looked at.")
+ALERTS_RAISED = _counter("alerts_raised", "Alerts opened.")
+ALERTS_RESOLVED = _counter("alerts_resolved", "Alerts closed.")
+ALERTS_OPEN = _gauge("alerts_open", "Open alerts of all tenants.")
+INSTALLATION_ALERTS_OPEN = _gauge("installation_alerts_open", "Open alerts that are the operator's.")

@@ -219,6 +219,17 @@ class ManagementSettings(_Section):
     operator_token_file: Path | None = None
 
 
+class AlertSettings(_Section):
+    """Hookline's own alerts (docs/alerts.md). One management process looks every `interval_seconds`.
+
+    `data_loss_hours`: how long before records are deleted unread the operator is told.
+    """
+
+    enabled: bool = True
+    interval_seconds: float = Field(default=30.0, ge=1, le=3_600)
+    data_loss_hours: float = Field(default=24.0, gt=0, le=8_760)
+
+
 class HealthSettings(_Section):
     """Where a role without an HTTP interface of its own serves /healthz, /readyz and /metrics."""
 
@@ -251,4 +262,5 @@ class Settings(BaseSettings):
     sla: SlaSettings = Field(default_factory=SlaSettings)
     enrichment: EnrichmentSettings = Field(default_factory=EnrichmentSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)

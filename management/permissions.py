@@ -5,6 +5,7 @@ from collections.abc import Iterable
 _ALL = ("create", "read", "update", "delete")
 
 RESOURCES: dict[str, tuple[str, ...]] = {
+    "alert": ("read", "update"),
     "api_key": ("create", "read", "delete"),
     "asset": _ALL,
     "audit_entry": ("read",),

@@ -14,6 +14,12 @@ from infra.settings import Settings
 from management.access import Access
 from management.actions.endpoints import action_routes
 from management.actions.service import ActionService
+from management.alert_rules.endpoints import alert_rule_routes
+from management.alert_rules.repository import AlertRuleRepository
+from management.alert_rules.service import AlertRuleService
+from management.alerts.endpoints import alert_routes
+from management.alerts.repository import AlertRepository
+from management.alerts.service import AlertService
 from management.api_keys.endpoints import api_key_routes
 from management.api_keys.repository import ApiKeyRepository
 from management.api_keys.service import ApiKeyService
@@ -77,6 +83,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         preset_routes(PresetService(presets), access),
         webhook_event_type_routes(event_types, access),
         *testing.routes(access),
+        alert_routes(AlertService(AlertRepository(pool)), access),
+        alert_rule_routes(AlertRuleService(AlertRuleRepository(pool)), access),
         *webhook_routes(settings, pool, clickhouse, rules, access),
         api_key_routes(api_keys, access),
         audit_routes(AuditService(AuditRepository(pool)), access),

@@ -10,6 +10,7 @@ from infra.health import HttpServer, health_routes
 from infra.postgres import Pool, open_pool, unavailability_translated
 from infra.role import PartHealth, Role
 from infra.settings import Settings
+from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.delivery_stream.service import DeliveryStreamService
@@ -35,7 +36,8 @@ class ManagementRole:
         self._pool: Pool | None = None
         self._server: HttpServer | None = None
         self._status: SystemStatus | None = None
-        self._relays: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings))
+        alerts = (AlertJob(settings, clickhouse),) if settings.alerts.enabled else ()
+        self._jobs: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings), *alerts)
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
@@ -50,15 +52,15 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing, self._stream = resources.testing, resources.stream
-        everyone: list[Role] = [self, *self._relays, *self._parts]
+        everyone: list[Role] = [self, *self._jobs, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
         self._status.start()
         operations = [health_routes(everyone), self._status.routes(), self._operator_sql.routes()]
         address = self._settings.management
         self._server = HttpServer(build_application(resources.routes, operations), host=address.host, port=address.port)
         self._server.start()
-        for relay in self._relays:
-            relay.start()
+        for job in self._jobs:
+            job.start()
         self._testing.start()
         self._stream.start()
         # What is there by now, the application above all, lives as long as the process: looking through it for garbage
@@ -77,8 +79,8 @@ class ManagementRole:
         for stopped in (self._testing, self._stream):
             if stopped is not None:
                 stopped.stop(timeout_seconds)
-        for relay in self._relays:
-            relay.stop(timeout_seconds)
+        for job in self._jobs:
+            job.stop(timeout_seconds)
         if self._status is not None:
             self._status.close()
         if self._pool is not None:

@@ -167,9 +167,9 @@ class RejectionRecord(Record):
 
 
 class EventActor(Record):
-    """Who made a change: a webhook by its action, or a caller of the API."""
+    """Who made a change: a webhook by its action, a caller of the API, or Hookline itself (`system`, the nil UUID)."""
 
-    type: Literal["webhook", "user", "api_key"]
+    type: Literal["webhook", "user", "api_key", "system"]
     id: str
     name: str
 

@@ -43,9 +43,7 @@ class Backlogs:
         """One per group and topic whose records are deleted some day. Raises KafkaUnavailableError."""
         with _unavailability_translated():
             return [
-                backlog
-                for group, consumer in self._consumers.items()
-                for backlog in self._of_group(group, consumer)
+                backlog for group, consumer in self._consumers.items() for backlog in self._of_group(group, consumer)
             ]
 
     def close(self) -> None:

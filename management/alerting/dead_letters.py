@@ -77,7 +77,9 @@ class DeadLetters:
         missing = [name for name in _TOPICS if name not in found]
         if missing:
             raise KafkaUnavailableError(f"dead letters: {missing[0]} is missing")
-        wanted = [TopicPartition(name, number, since_us // 1_000) for name in _TOPICS for number in found[name].partitions]
+        wanted = [
+            TopicPartition(name, number, since_us // 1_000) for name in _TOPICS for number in found[name].partitions
+        ]
         starts = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS_MAX)
         for start in starts:
             if start.error is not None:

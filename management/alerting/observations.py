@@ -1,6 +1,6 @@
 """What the delivery log says of all webhooks of all tenants at once: a fixed number of statements per look.
 
-A window is a range of times, by which ClickHouse leaves out every part that ends before it; see docs/adr/0020-alerts.md.
+A window is a range of times, by which ClickHouse leaves out every part that ends before it: docs/adr/0020-alerts.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,9 +41,7 @@ class Observations:
 
     def __init__(self, clickhouse: ClickHouse, sla: SlaSettings) -> None:
         self._clickhouse = clickhouse
-        self._targets_ms = {
-            f"{name}_ms": getattr(sla, f"{name}_seconds") * 1_000 for name in _PRIORITIES
-        }
+        self._targets_ms = {f"{name}_ms": getattr(sla, f"{name}_seconds") * 1_000 for name in _PRIORITIES}
         self._queries = load_queries(Path(__file__).parent / "observations.sql")
 
     def outcomes(self, window_minutes: int, now_us: int) -> dict[Webhook, WindowOutcomes]:

@@ -1,6 +1,6 @@
 """Rhythms of all webhooks, learnt some at a time and kept in memory by whoever evaluates.
 
-They are never stored: a leader learns them again, and until it has, nothing is said about the webhooks it has not got to.
+They are never stored: a leader learns them again, and says nothing of the webhooks it has not got to yet.
 """
 
 from uuid import UUID

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import batched
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from infra.clock import MICROSECONDS
@@ -26,6 +25,8 @@ from schemas.encoding import record_bytes
 _IDLE_SECONDS_MAX = 180
 _CHANGES_MAX = 500
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+
+Change = TypeVar("Change", Judged, Resolved)
 
 
 class OpenAlert(NamedTuple):
@@ -83,8 +84,8 @@ class AlertSession(LeadSession):
         What is open already, or closed already, stays as it is and is not told again.
         """
         at = datetime.fromtimestamp(now_us / MICROSECONDS, UTC)
-        raised = sum(self._raise(part, evaluation_id, at) for part in batched(changes.raised, _CHANGES_MAX))
-        resolved = sum(self._resolve(part, evaluation_id, at) for part in batched(changes.resolved, _CHANGES_MAX))
+        raised = sum(self._raise(part, evaluation_id, at) for part in _parts(changes.raised))
+        resolved = sum(self._resolve(part, evaluation_id, at) for part in _parts(changes.resolved))
         return Written(raised, resolved)
 
     def count_open(self) -> tuple[int, int]:
@@ -129,6 +130,11 @@ class AlertSession(LeadSession):
             by_tenant[row["payload"]["tenant_id"]].append(row)
         for tenant_id, listed in by_tenant.items():
             write_events(self._connection, tenant_id, at, listed)
+
+
+def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    for first in range(0, len(changes), _CHANGES_MAX):
+        yield changes[first : first + _CHANGES_MAX]
 
 
 @contextmanager

@@ -58,9 +58,7 @@ class RelaySession(LeadSession, ABC):
 
 
 @contextmanager
-def relay_connection(
-    settings: PostgresSettings, *, idle_seconds_max: int = IDLE_SECONDS_MAX
-) -> Iterator[Connection]:
+def relay_connection(settings: PostgresSettings, *, idle_seconds_max: int = IDLE_SECONDS_MAX) -> Iterator[Connection]:
     """A new connection that works as hookline_relay. It is not a pool's: the lock lives and dies with it.
 
     The server ends it when it hears nothing for `idle_seconds_max`. Raises PostgresUnavailableError.

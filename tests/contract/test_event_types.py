@@ -22,11 +22,13 @@ from tests.contract.test_schemas_examples import EXAMPLES, load
 from tests.support.events import check_events
 
 ROOT = Path(__file__).parents[2]
-TELLERS = sorted(path for part in ("sinks/actions", "infra/entities") for path in (ROOT / part).rglob("*.py"))
+TELLERS = sorted(
+    path for part in ("sinks/actions", "infra/entities", "management/alerting") for path in (ROOT / part).rglob("*.py")
+)
 DELIVERY_RECORDED = "delivery.recorded"
 ALL = [version for versions in core_event_types().values() for version in versions]
 BY_VERSION = pytest.mark.parametrize("version", ALL, ids=lambda version: f"{version.name}.v{version.version}")
-ENTITIES = {"asset", "client", "contact", "entity", "invoice", "project_task", "ticket", "time_entry"}
+ENTITIES = {"alert", "asset", "client", "contact", "entity", "invoice", "project_task", "ticket", "time_entry"}
 _WORD = re.compile(r"[a-z_]+")
 _EVENT = re.compile(rf"(?:{'|'.join(sorted(ENTITIES))})\.[a-z_]+")
 

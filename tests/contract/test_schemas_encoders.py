@@ -124,7 +124,7 @@ def test_an_action_request_is_what_the_model_reads(
 
 @given(
     event_type=st.sampled_from(["ticket.created", "bell.rung"]),
-    actor_type=st.sampled_from(["webhook", "user", "api_key"]),
+    actor_type=st.sampled_from(["webhook", "user", "api_key", "system"]),
     name=TEXT,
     hops=st.integers(0, 1_001),
     data=st.dictionaries(TEXT, JSON_VALUES, max_size=4),

@@ -22,7 +22,8 @@ _UNIT = 240
 class Rhythm(NamedTuple):
     """What was learnt of a webhook. `weights`: per hour of the week (from the epoch), 240 for "always active".
 
-    `scale` is the mean of an exponential tail of its pauses, in its own hours. `history_hours` is how long it was known.
+    `scale` is the mean of an exponential tail of its pauses, in its own hours; `history_hours` is how long it was
+    known.
     """
 
     weights: bytes

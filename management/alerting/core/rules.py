@@ -73,7 +73,7 @@ class DataLoss(RuleParameters):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`parameters` gives the defaults. `of_installation`: what it finds concerns the operator, and no tenant tunes it."""
+    """`parameters` gives the defaults. `of_installation`: what it finds is the operator's, and no tenant tunes it."""
 
     name: RuleName
     description: str

@@ -1,0 +1,1 @@
+"""Alert rules: their parameters as they are in force, and what a tenant changes of them."""
