@@ -22,12 +22,15 @@ _UNIT = 240
 class Rhythm(NamedTuple):
     """What was learnt of a webhook. `weights`: per hour of the week (from the epoch), 240 for "always active".
 
-    `scale` is the mean of an exponential tail of its pauses, in its own hours; `history_hours` is how long it was
-    known.
+    Of its `pauses`, in its own hours, `long_ones` were longer than the `mean`, by `excess` hours in all; `longest` is
+    the longest. `history_hours` is how long it was known.
     """
 
     weights: bytes
-    scale: float
+    pauses: int
+    mean: float
+    long_ones: int
+    excess: float
     longest: float
     history_hours: int
 
@@ -44,16 +47,25 @@ def learn(active_hours: Sequence[int]) -> Rhythm | None:
     known = last - hours[0] + 1
     weights = _weights(hours, weeks=max(1, round(known / HOURS_OF_WEEK)))
     pauses = [_own_hours(weights, earlier + 1, later + 1) for earlier, later in pairwise(hours)]
-    # Of n pauses the longest is one in n + 1; the tail is drawn through it, or through the mean where that is longer.
-    longest = max(pauses)
-    scale = max(sum(pauses) / len(pauses), longest / math.log(len(pauses) + 1))
-    return Rhythm(weights, scale, longest, known)
+    mean, longest = sum(pauses) / len(pauses), max(pauses)
+    excesses = [pause - mean for pause in pauses if pause > mean]
+    return Rhythm(weights, len(pauses), mean, len(excesses), sum(excesses), longest, known)
 
 
 def chance_of_silence(rhythm: Rhythm, last_at_us: int, now_us: int) -> float:
-    """How likely a pause is to last from the last request until now, or longer: 1 for what it does all the time."""
+    """How likely a pause is to last from the last request until now, or longer: 1 for what has happened before.
+
+    Pauses beyond the mean are taken to have an exponential tail of unknown scale. From those seen, and one more that
+    stands for what is not known, follows how far the next one may go (the posterior predictive, a Lomax tail): the
+    fewer were seen, the farther. The scale is no less than what makes the longest of so many pauses likely.
+    """
     silent = missed_hours(rhythm, last_at_us, now_us)
-    return 1.0 if silent <= rhythm.longest else math.exp(-silent / rhythm.scale)
+    if silent <= rhythm.longest:
+        return 1.0
+    seen, of_longest = rhythm.long_ones + 1, rhythm.longest / math.log(rhythm.pauses + 1)
+    excess = max(rhythm.excess + of_longest, seen * of_longest)
+    tail = (excess / (excess + silent - rhythm.mean)) ** seen
+    return float(seen / (rhythm.pauses + 1) * tail)
 
 
 def missed_hours(rhythm: Rhythm, last_at_us: int, now_us: int) -> float:

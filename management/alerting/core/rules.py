@@ -44,7 +44,7 @@ class Silence(RuleParameters):
     """A webhook that says nothing at times when it used to, held to its last four weeks of activity."""
 
     chance_max: float = Field(
-        default=0.0001, ge=1e-9, le=0.05, description="how likely such a silence may still be, once in so many pauses"
+        default=0.001, ge=1e-9, le=0.05, description="how likely such a pause may still be: once in a thousand"
     )
     history_days_min: int = Field(default=14, ge=7, le=28, description="known for less: nothing is raised")
 
