@@ -12,6 +12,8 @@ ENGINES = ("postgres", "clickhouse")
 FILE_NAME = re.compile(r"^(?P<number>[0-9]{4})_[a-z]+(?:_[a-z0-9]+)+\.sql$")
 TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?P<name>[a-z_]+)\s*\((?P<body>.*?)\n\)(?P<rest>[^;]*)", re.S)
 SECURED = re.compile(r"hookline_secure_table\('(?P<name>[a-z_]+)'")
+#: The second: where rows of the installation have no tenant.
+KEYS = ("PRIMARY KEY (tenant_id", "UNIQUE NULLS NOT DISTINCT (tenant_id")
 #: The table of tenants itself: its key is the tenant.
 WITHOUT_TENANT = {"tenants"}
 
@@ -30,8 +32,8 @@ def postgres_problems(name: str, text: str) -> Iterator[str]:
     """Tables whose key does not start with the tenant, or that row-level security does not cover."""
     secured = {match["name"] for match in SECURED.finditer(text)}
     for table in TABLE.finditer(text):
-        if table["name"] not in WITHOUT_TENANT and "PRIMARY KEY (tenant_id" not in table["body"]:
-            yield f"postgres/{name}: the primary key of {table['name']} does not start with tenant_id"
+        if table["name"] not in WITHOUT_TENANT and not any(key in table["body"] for key in KEYS):
+            yield f"postgres/{name}: the key of {table['name']} does not start with tenant_id"
         if table["name"] not in secured:
             yield f"postgres/{name}: {table['name']} is not given to hookline_secure_table"
 

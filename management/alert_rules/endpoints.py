@@ -13,6 +13,7 @@ from management.paging import Page
 RuleBody = Annotated[dict[str, Any], SchemaOf(AlertRuleInput), Body()]
 Scope = Annotated[AlertRuleScope, Query()]
 _ONE = "/alert-rules/{rule}"
+_NO_WEBHOOK: dict[int | str, dict[str, Any]] = {404: {"description": "The tenant has no such webhook"}}
 
 
 def alert_rule_routes(service: AlertRuleService, access: Access) -> APIRouter:
@@ -21,7 +22,7 @@ def alert_rule_routes(service: AlertRuleService, access: Access) -> APIRouter:
     updater = Annotated[Actor, Depends(access.require("alert:update"))]
     router = APIRouter(tags=["alerts"])
 
-    @router.get("/alert-rules")
+    @router.get("/alert-rules", responses=_NO_WEBHOOK)
     def list_alert_rules(wanted: Annotated[AlertRuleFilter, Query()], actor: reader) -> Page[AlertRule]:
         """Every rule with its parameters in force, for one webhook or for all."""
         return service.page(actor.tenant_id, wanted)

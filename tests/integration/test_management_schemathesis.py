@@ -76,8 +76,16 @@ def ids(management_base: ManagementBase, entity_ids: dict[str, str], label: str)
     key = management_base.call("POST", "/api-keys", json={"name": "s", "permissions": ["delivery:read"]}).json()
     role_id = make_role(management_base)
     user_id, _ = make_person(management_base, role_id)
+    alert_id = str(uuid.uuid4())
+    management_base.write(
+        "INSERT INTO alerts (tenant_id, id, rule, subject, severity, message, raised_at) "
+        "VALUES (%s, %s, 'sla', %s, 'warning', 'late', now())",
+        (management_base.tenant.id, alert_id, alert_id),
+    )
     return {
         "webhook_id": webhook["id"],
+        "alert_id": alert_id,
+        "rule": "sla",
         "version": "1",
         "name": name,
         "key_id": key["id"],

@@ -21,6 +21,8 @@ from infra.queries import load_queries
 from tests.support.stack import new_database
 
 MANAGEMENT = Path(__file__).parents[2] / "management"
+#: Of ClickHouse, for all tenants at once: read by the evaluation of alerts alone, which keeps them apart by their ids.
+OF_ALL_TENANTS = MANAGEMENT / "alerting" / "observations.sql"
 ID, OTHER_ID, WORD = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002", "acme"
 HASH = "11" * 32
 ROWS = """
@@ -48,6 +50,10 @@ INSERT INTO configuration_outbox (tenant_id, webhook_id, change_id) VALUES ('{id
 INSERT INTO audit_entries (tenant_id, id, actor, action, resource_type, resource_id, request_id)
     VALUES ('{id}', '{id}', '{{"name": "{word}"}}', 'a.b', '{word}', '{word}', '{word}');
 INSERT INTO event_types (tenant_id, name, version, schema, created_by) VALUES ('{id}', '{word}', 1, '{{}}', '{{}}');
+INSERT INTO alerts (tenant_id, id, rule, subject, webhook_id, severity, message, raised_at)
+    VALUES ('{id}', '{id}', '{word}', '{word}', '{id}', 'warning', '{word}', now());
+INSERT INTO alert_rules (tenant_id, rule, webhook_id, parameters, updated_by)
+    VALUES ('{id}', '{word}', '{id}', '{{}}', '{{}}'), ('{id}', '{word}', NULL, '{{}}', '{{}}');
 INSERT INTO clients (tenant_id, id, name) VALUES ('{id}', '{id}', '{word}');
 INSERT INTO client_locations (tenant_id, id, client_id, name) VALUES ('{id}', '{id}', '{id}', '{word}');
 INSERT INTO contacts (tenant_id, id, client_id, full_name, email) VALUES ('{id}', '{id}', '{id}', '{word}', '{word}');
@@ -103,7 +109,7 @@ _OPTIONAL = re.compile(r"%\(([a-z0-9_]+)\)s(?:::[a-z]+)? IS NULL")
 
 def statements() -> Iterator[tuple[str, str]]:
     """Of Postgres, by `folder.name`; those of ClickHouse mark their parameters otherwise."""
-    for path in sorted(MANAGEMENT.rglob("*.sql")):
+    for path in sorted(set(MANAGEMENT.rglob("*.sql")) - {OF_ALL_TENANTS}):
         for name, statement in load_queries(path).items():
             if "{tenant_id:UUID}" not in statement:
                 yield f"{path.parent.relative_to(MANAGEMENT)}/{name}", statement
@@ -198,10 +204,16 @@ def test_most_statements_do_meet_rows_of_their_own_tenant(dsn: str) -> None:
 
 def test_every_statement_of_clickhouse_is_for_one_tenant() -> None:
     found = 0
-    for path in sorted(MANAGEMENT.rglob("*.sql")):
+    for path in sorted(set(MANAGEMENT.rglob("*.sql")) - {OF_ALL_TENANTS}):
         for name, statement in load_queries(path).items():
             if f"{path.parent.relative_to(MANAGEMENT)}/{name}" not in STATEMENTS:
                 reads = len(re.findall(r"\bFROM\s+[a-z_]+", statement))
                 assert statement.count("tenant_id = {tenant_id:UUID}") == reads, name
                 found += 1
     assert found > 0
+
+
+def test_statements_for_all_tenants_at_once_say_whose_each_row_is() -> None:
+    for name, statement in load_queries(OF_ALL_TENANTS).items():
+        by = "GROUP BY topic" if name == "read_undecodable" else "GROUP BY tenant_id, webhook_id"
+        assert by in statement, name

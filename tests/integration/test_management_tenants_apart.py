@@ -28,7 +28,7 @@ from tests.support.webhooks import create_webhook
 Json = dict[str, Any]
 Call = Callable[..., httpx.Response]
 #: Names of what the installation has, which is the same for every tenant.
-OF_EVERYONE = {"preset_name"}
+OF_EVERYONE = {"preset_name", "rule"}
 OF_ONE = [operation for operation in all_operations() if set(operation.parameters) - OF_EVERYONE]
 #: Of one's own session; and without an end: test_management_delivery_stream holds it to its tenant.
 _NO_LISTS = ("get_current_session", "stream_deliveries")
@@ -69,6 +69,16 @@ def _kept_rejection(base: ManagementBase, clickhouse: ClickHouse) -> str:
     return rejection_id
 
 
+def _open_alert(base: ManagementBase) -> str:
+    alert_id = str(uuid.uuid4())
+    base.write(
+        "INSERT INTO alerts (tenant_id, id, rule, subject, severity, message, raised_at) "
+        "VALUES (%s, %s, 'failure_rate', 'apart', 'warning', 'apart', now())",
+        (base.tenant.id, alert_id),
+    )
+    return alert_id
+
+
 def _kept_delivery(base: ManagementBase, clickhouse: ClickHouse) -> str:
     [delivery_id] = delivery_ids(1, now_us())
     source = Source("apart", uuid.uuid4().hex, 0)
@@ -106,6 +116,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "user_id": str(user_id),
             "session_id": session_id,
             "tenant_id": str(base.tenant.id),
+            "alert_id": _open_alert(base),
             "delivery_id": _kept_delivery(base, clickhouse_engine),
             "rejection_id": _kept_rejection(base, clickhouse_engine),
             "entity_type": "ticket",
@@ -192,6 +203,7 @@ def test_filters_by_anothers_ids_find_nothing(management_base: ManagementBase, o
     for path, parameters in (
         ("/deliveries", {"webhook_id": ids["webhook_id"]}),
         ("/rejections", {"webhook_id": ids["webhook_id"]}),
+        ("/alerts", {"webhook_id": ids["webhook_id"]}),
         ("/audit", {"resource_id": ids["webhook_id"]}),
         ("/inbound-webhooks", {"slug": "apart"}),
     ):

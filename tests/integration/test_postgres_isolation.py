@@ -20,7 +20,7 @@ SECURED_TABLES = (
     *("webhook_secrets", "webhook_versions", "webhook_tests", "configuration_outbox", "audit_entries", "event_types"),
     *("services", "invoices", "projects", "project_phases", "project_statuses", "project_tasks"),
     *("non_billable_categories", "interactions", "time_periods", "time_sheets", "time_entries"),
-    *("ticket_comments", "tags", "entity_tags"),
+    *("ticket_comments", "tags", "entity_tags", "alerts", "alert_rules"),
 )
 
 

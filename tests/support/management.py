@@ -24,7 +24,14 @@ from infra.clickhouse import ClickHouse
 from infra.log import get_logger
 from infra.migrations import migrate
 from infra.secretbox import create_master_key_file
-from infra.settings import ClickHouseSettings, KafkaSettings, ManagementSettings, PostgresSettings, Settings
+from infra.settings import (
+    AlertSettings,
+    ClickHouseSettings,
+    KafkaSettings,
+    ManagementSettings,
+    PostgresSettings,
+    Settings,
+)
 from management.domain_events.repository import EventSession
 from management.role import ManagementRole
 from tests.support.analytics import make_topics
@@ -127,7 +134,7 @@ def insert_key(
 
 
 def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **management: Any) -> Settings:
-    """Settings of a role on any free port, which believes this machine's X-Forwarded-For.
+    """Settings of a role on any free port, which believes this machine's X-Forwarded-For and looks at no alert rule.
 
     A hash of a password costs next to nothing, which is for tests alone.
     """
@@ -137,6 +144,7 @@ def management_settings(bootstrap: str, dsn: str, master_key_file: Path, **manag
         postgres=PostgresSettings(dsn=SecretStr(dsn), pool_connections_max=10),
         clickhouse=ClickHouseSettings(path=Path("/unused")),
         master_key_file=master_key_file,
+        alerts=AlertSettings(enabled=False),
         management=ManagementSettings.model_validate(
             {**_CHEAP_PASSWORDS, "port": 0, "trusted_proxies": ["127.0.0.1"], **management}
         ),

@@ -7,7 +7,7 @@ alike at any time, and a pause far beyond all of them is a silence. docs/adr/002
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 HOUR_US = 3_600_000_000
@@ -46,7 +46,8 @@ def learn(active_hours: Sequence[int]) -> Rhythm | None:
         return None
     known = last - hours[0] + 1
     weights = _weights(hours, weeks=max(1, round(known / HOURS_OF_WEEK)))
-    pauses = [_own_hours(weights, earlier + 1, later + 1) for earlier, later in pairwise(hours)]
+    ends = _ends_in_own_hours(weights, hours)
+    pauses = [later - earlier for earlier, later in pairwise(ends)]
     mean, longest = sum(pauses) / len(pauses), max(pauses)
     excesses = [pause - mean for pause in pauses if pause > mean]
     return Rhythm(weights, len(pauses), mean, len(excesses), sum(excesses), longest, known)
@@ -88,6 +89,13 @@ def _weights(hours: Sequence[int], *, weeks: int) -> bytes:
         round(_UNIT * (shares[at - 1] + 2 * shares[at] + shares[(at + 1) % HOURS_OF_WEEK]) / 4)
         for at in range(HOURS_OF_WEEK)
     )
+
+
+def _ends_in_own_hours(weights: bytes, hours: Sequence[int]) -> list[float]:
+    """Where each hour ends, counted in hours of the webhook's own from the epoch on."""
+    before = [0, *accumulate(weights)]
+    week = before[-1]
+    return [(hour // HOURS_OF_WEEK * week + before[hour % HOURS_OF_WEEK + 1]) / _UNIT for hour in hours]
 
 
 def _own_hours(weights: bytes, first: int, until: int) -> float:

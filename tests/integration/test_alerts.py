@@ -1,0 +1,275 @@
+"""Hookline's own alerts over the real stores: raised once, told once, resolved by themselves, each tenant's its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from confluent_kafka import Producer
+
+from infra.clickhouse import ClickHouse
+from infra.clock import now_us
+from infra.ids import uuid7_text
+from infra.kafka import producer_properties
+from infra.settings import AlertSettings, AnalyticsSettings
+from infra.topics import ACTION_DEAD_LETTERS, RECORDED, REQUEST_DEAD_LETTERS
+from management.alerting.core.changes import Changes
+from management.alerting.job import AlertJob
+from management.alerting.session import AlertSession, Written
+from schemas import headers as record_headers
+from schemas.records import DispatchStatus
+from tests.support.alerts import HOUR_US, Alarms, evaluating
+from tests.support.analytics import begin_at_the_end, outcome_record
+from tests.support.events import check_events
+from tests.support.management import ManagementBase
+from tests.support.wait import eventually
+
+FAILED, DISPATCHED = DispatchStatus.FAILED, DispatchStatus.DISPATCHED
+
+
+@pytest.fixture(scope="module")
+def alarms(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Iterator[Alarms]:
+    """The analytics groups are this module's own and have read all there is: else the log would end long ago."""
+    settings = management_base.settings.model_copy(
+        update={
+            "alerts": AlertSettings(interval_seconds=1),
+            "analytics": AnalyticsSettings(group_id=f"alerts-{uuid.uuid4().hex}"),
+        }
+    )
+    begin_at_the_end(settings)
+    with evaluating(settings, clickhouse_engine) as (evaluation, session):
+        yield Alarms(management_base, clickhouse_engine, settings, management_base.tenant, evaluation, session)
+
+
+def test_failures_raise_one_alert_and_one_event_however_often_one_looks(alarms: Alarms) -> None:
+    webhook_id = alarms.add_webhook("RMM alerts")
+    alarms.deliver(webhook_id, FAILED, 5)
+    alarms.deliver(webhook_id, DISPATCHED, 15)
+    healthy = alarms.add_webhook("Healthy")
+    alarms.deliver(healthy, FAILED, 1)
+    alarms.deliver(healthy, DISPATCHED, 30)
+    assert alarms.look().raised >= 1
+    for _ in range(2):
+        alarms.look()
+    [alert] = alarms.alerts(webhook_id)
+    assert (alert["rule"], alert["state"], alert["severity"]) == ("failure_rate", "open", "warning")
+    assert alert["message"] == (
+        "RMM alerts: 5 of 20 deliveries that were received in the last 60 minutes failed: 25.0 % (bound: 20 %)."
+    )
+    assert alert["details"] == {"failed": 5, "finished": 20, "failed_percent": 25.0}
+    assert alarms.alerts(healthy) == []
+    [event] = alarms.told(webhook_id)
+    check_events([event])
+    assert (event["type"], event["actor"]["type"], event["entity_id"]) == ("alert.raised", "system", str(alert["id"]))
+
+
+def test_what_is_over_is_resolved_once_and_between_the_bounds_nothing_changes(alarms: Alarms) -> None:
+    webhook_id = alarms.add_webhook("Flapping")
+    alarms.deliver(webhook_id, FAILED, 10)
+    alarms.deliver(webhook_id, DISPATCHED, 10)
+    alarms.look()
+    alarms.deliver(webhook_id, DISPATCHED, 50)  # 14 %: below what raises, above what resolves
+    alarms.look()
+    assert alarms.open_rules(webhook_id) == ["failure_rate"]
+    alarms.deliver(webhook_id, DISPATCHED, 80)  # 6.7 %
+    alarms.look()
+    alarms.look()
+    [alert] = alarms.alerts(webhook_id)
+    assert alert["state"] == "resolved"
+    assert alert["resolution"].startswith("Flapping: 10 of 150 deliveries")
+    raised, resolved = alarms.told(webhook_id)
+    check_events([raised, resolved])
+    assert resolved["changes"] == {"state": {"previous": "open", "new": "resolved"}}
+    alarms.deliver(webhook_id, FAILED, 40)
+    alarms.look()
+    assert [one["state"] for one in alarms.alerts(webhook_id)] == ["resolved", "open"]
+
+
+def test_late_outcomes_are_held_to_the_target_of_the_webhooks_priority(alarms: Alarms) -> None:
+    critical, low = alarms.add_webhook("Critical", priority=3), alarms.add_webhook("Low", priority=0)
+    for webhook_id in (critical, low):
+        alarms.deliver(webhook_id, DISPATCHED, 5, seconds=30)
+        alarms.deliver(webhook_id, DISPATCHED, 20)
+    alarms.look()
+    [alert] = alarms.alerts(critical)
+    assert (alert["rule"], alert["details"]["late"], alert["details"]["target_seconds"]) == ("sla", 5, 5.0)
+    assert alarms.alerts(low) == []
+
+
+def test_refused_proofs_are_counted_as_their_records_say_and_only_while_the_webhook_takes_requests(
+    alarms: Alarms,
+) -> None:
+    webhook_id, off = alarms.add_webhook("Wrong secret"), alarms.add_webhook("Off", active=False)
+    for one in (webhook_id, off):
+        alarms.refuse(one, 60)
+    alarms.look()
+    [alert] = alarms.alerts(webhook_id)
+    assert alert["details"] == {"refused": 60, "reasons": ["rejected_signature"]}
+    assert alarms.alerts(off) == []
+    alarms.base.write("UPDATE webhooks SET is_active = false WHERE id = %s", (webhook_id,))
+    alarms.look()
+    assert (
+        alarms.alerts(webhook_id)[0]["resolution"]
+        == "Wrong secret: The webhook is gone, or takes no requests any more."
+    )
+
+
+def test_a_webhook_that_fell_silent_is_noticed_until_it_speaks_again(alarms: Alarms) -> None:
+    webhook_id, young = alarms.add_webhook("Steady"), alarms.add_webhook("Young")
+    this_hour = now_us() // HOUR_US
+    alarms.speak(webhook_id, range(this_hour - 24 * 21, this_hour - 5))
+    alarms.speak(young, range(this_hour - 24 * 3, this_hour - 5))
+    with evaluating(alarms.settings, alarms.clickhouse) as (evaluation, session):  # it has not learnt anything yet
+        evaluation.look(session, now_us())
+    assert alarms.open_rules(webhook_id) == ["silence"]
+    assert "Nothing came since" in alarms.alerts(webhook_id)[0]["message"]
+    assert alarms.alerts(young) == []
+    alarms.deliver(webhook_id, DISPATCHED, 1, minutes_ago=1)
+    alarms.look()
+    assert [one["resolution"] for one in alarms.alerts(webhook_id)] == ["Steady: It speaks again."]
+
+
+def dead_letter(alarms: Alarms, topic: str, headers: dict[str, str], value: bytes = b"{}") -> None:
+    producer = Producer(producer_properties(alarms.settings.kafka, "test-dead-letters", ack_timeout_seconds=30))
+    producer.produce(topic, value, headers=[(name, text.encode()) for name, text in headers.items()])
+    assert producer.flush(30) == 0
+
+
+def test_dead_letters_are_their_webhooks_or_the_operators(alarms: Alarms) -> None:
+    of_requests, of_actions = alarms.add_webhook("Requests"), alarms.add_webhook("Actions")
+    tenant = {record_headers.TENANT_ID: str(alarms.tenant.id)}
+    dead_letter(alarms, REQUEST_DEAD_LETTERS, {**tenant, record_headers.WEBHOOK_ID: str(of_requests)})
+    dead_letter(alarms, ACTION_DEAD_LETTERS, tenant, b'{"webhook_id":"%s"}' % str(of_actions).encode())
+    dead_letter(alarms, REQUEST_DEAD_LETTERS, {record_headers.TENANT_ID: "\xff"}, b"not JSON")
+    with evaluating(alarms.settings, alarms.clickhouse) as (evaluation, session):  # it reads what came before it, too
+        assert evaluation.look(session, now_us())[1] == []
+    for webhook_id in (of_requests, of_actions):
+        [alert] = alarms.alerts(webhook_id)
+        assert (alert["rule"], alert["severity"], alert["details"]) == ("dead_letters", "critical", {"records": 1})
+    subject = f"dead letters/{REQUEST_DEAD_LETTERS}"
+    [nobodys] = alarms.base.rows("SELECT * FROM alerts WHERE tenant_id IS NULL AND subject = %s", (subject,))
+    assert nobodys["state"] == "open"
+    shown = alarms.base.call("GET", "/alerts", params={"per_page": 100}).text
+    assert str(of_requests) in shown
+    assert subject not in shown
+    assert alarms.base.call("GET", f"/alerts/{nobodys['id']}").status_code == 404
+    assert alarms.base.rows("SELECT FROM outbox WHERE entity_id = %s", (nobodys["id"],)) == []
+
+
+def test_parameters_of_a_webhook_go_before_those_of_the_tenant_and_a_rule_can_be_switched_off(alarms: Alarms) -> None:
+    strict, usual = alarms.add_webhook("Strict"), alarms.add_webhook("Usual")
+    for webhook_id in (strict, usual):
+        alarms.deliver(webhook_id, FAILED, 2, minutes_ago=120)
+        alarms.deliver(webhook_id, DISPATCHED, 30, minutes_ago=120)
+    body = {"parameters": {"failed_percent": 5, "window_minutes": 360, "severity": "critical"}}
+    place = {"webhook_id": str(strict)}
+    assert alarms.base.call("PUT", "/alert-rules/failure_rate", params=place, json=body).status_code == 200
+    alarms.look()
+    [alert] = alarms.alerts(strict)
+    assert (alert["rule"], alert["severity"]) == ("failure_rate", "critical")
+    assert alarms.alerts(usual) == []
+    off = {"parameters": {"enabled": False}}
+    assert alarms.base.call("PUT", "/alert-rules/failure_rate", params=place, json=off).status_code == 200
+    alarms.look()
+    assert alarms.alerts(strict)[0]["resolution"] == "Strict: The rule is switched off."
+
+
+def test_two_that_look_at_the_same_time_raise_and_tell_once(alarms: Alarms) -> None:
+    """Each has found the same, before either has written it: as a leader that lost its lead without knowing."""
+    webhook_id = alarms.add_webhook("Twice")
+    alarms.deliver(webhook_id, FAILED, 20)
+    with evaluating(alarms.settings, alarms.clickhouse) as (other, second):
+        other.look(LateSession(second, alarms), now_us())
+    assert [alert["state"] for alert in alarms.alerts(webhook_id)] == ["open"]
+    assert [event["type"] for event in alarms.told(webhook_id)] == ["alert.raised"]
+
+
+class LateSession(AlertSession):
+    """Another one looks and writes between its reading and its writing."""
+
+    def __init__(self, session: AlertSession, alarms: Alarms) -> None:
+        super().__init__(session._connection)
+        self._alarms = alarms
+
+    def write(self, changes: Changes, evaluation_id: str, now_us: int) -> Written:
+        assert self._alarms.look().raised > 0
+        written = super().write(changes, evaluation_id, now_us)
+        assert written.raised == 0
+        return written
+
+
+def test_a_crash_before_the_commit_leaves_neither_alert_nor_event(
+    alarms: Alarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook_id = alarms.add_webhook("Crash")
+    alarms.deliver(webhook_id, FAILED, 20)
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AlertSession, "_tell", dies)
+        with pytest.raises(KeyboardInterrupt):
+            alarms.look()
+    assert alarms.alerts(webhook_id) == []
+    alarms.look()
+    assert len(alarms.alerts(webhook_id)) == len(alarms.told(webhook_id)) == 1
+
+
+@pytest.fixture
+def jobs(alarms: Alarms) -> Iterator[tuple[AlertJob, AlertJob]]:
+    found = AlertJob(alarms.settings, alarms.clickhouse), AlertJob(alarms.settings, alarms.clickhouse)
+    for job in found:
+        job.start()
+    yield found
+    for job in found:
+        job.stop(30)
+
+
+def states(jobs: tuple[AlertJob, AlertJob]) -> list[str]:
+    return sorted(str(job.health().details["state"]) for job in jobs)
+
+
+def test_of_two_jobs_one_leads_and_the_other_takes_over(alarms: Alarms, jobs: tuple[AlertJob, AlertJob]) -> None:
+    eventually(lambda: states(jobs) == ["leader", "standby"], timeout_seconds=60, what="one leader")
+    webhook_id = alarms.add_webhook("By the job")
+    alarms.deliver(webhook_id, FAILED, 20, minutes_ago=1)
+    eventually(lambda: alarms.open_rules(webhook_id) == ["failure_rate"], timeout_seconds=60, what="an alert")
+    [leader] = [job for job in jobs if job.health().details["state"] == "leader"]
+    [other] = [job for job in jobs if job is not leader]
+    assert leader.health().ready
+    eventually(lambda: leader.health().details["open_alerts"], timeout_seconds=30, what="open alerts in its health")
+    leader.stop(30)
+    eventually(lambda: other.health().details["state"] == "leader", timeout_seconds=60, what="the other to lead")
+    assert not leader.health().ready
+
+
+def test_an_alert_of_a_webhook_that_was_deleted_is_resolved(alarms: Alarms) -> None:
+    webhook_id: UUID = alarms.add_webhook("Deleted")
+    alarms.deliver(webhook_id, FAILED, 20, minutes_ago=2)
+    alarms.look()
+    alarms.base.write("DELETE FROM webhooks WHERE id = %s", (webhook_id,))
+    alarms.look()
+    assert [one["state"] for one in alarms.alerts(webhook_id)] == ["resolved"]
+
+
+def test_a_consumer_that_is_about_to_lose_data_is_named_with_the_time_that_is_left(alarms: Alarms) -> None:
+    """A group that has read nothing, and a record of four days ago in a topic that keeps seven. The last test here:
+    now the delivery log of the other groups ends four days ago."""
+    group_id = f"alerts-{uuid.uuid4().hex}"
+    changes = {"alerts": AlertSettings(data_loss_hours=8_760), "analytics": AnalyticsSettings(group_id=group_id)}
+    old_at_us = now_us() - 4 * 24 * HOUR_US
+    record = outcome_record(uuid7_text(old_at_us), old_at_us, tenant_id=str(uuid.uuid4()))
+    producer = Producer(producer_properties(alarms.settings.kafka, "test-old", ack_timeout_seconds=30))
+    producer.produce(RECORDED, record.value(), key=record.key(), timestamp=old_at_us // 1_000)
+    assert producer.flush(30) == 0
+    with evaluating(alarms.settings.model_copy(update=changes), alarms.clickhouse) as (evaluation, session):
+        assert evaluation.look(session, now_us())[1] == []
+    [alert] = alarms.base.rows(
+        "SELECT * FROM alerts WHERE tenant_id IS NULL AND rule = 'data_loss' AND subject = %s",
+        (f"{group_id}-outcomes/{RECORDED}",),
+    )
+    assert alert["message"].startswith(f"consumer {group_id}-outcomes loses data of {RECORDED} in 2 d 23 h")
+    assert alert["severity"] == "critical"
