@@ -32,7 +32,8 @@ _SCOPE_BYTES = 8
 _LAYOUT = struct.Struct(f">{_SCOPE_BYTES}sQ16sIQ?")
 
 Item = TypeVar("Item")
-Find = Callable[[int], Sequence[Row]]
+#: From since until (microseconds) at most so many rows.
+Find = Callable[[int, int, int], Sequence[Row]]
 
 
 class LogRequest(PageRequest):
@@ -107,19 +108,21 @@ def _not_a_cursor(message: str) -> ValidationFailedError:
     return ValidationFailedError([Problem("cursor", message)])
 
 
-def read_newest(find: Find, since_us: int, newest_us: int, rows_wanted: int) -> Sequence[Row]:
-    """The newest `rows_wanted` rows since `since_us`: `find` is asked with a time ever further back from `newest_us`.
+def read_newest(find: Find, since_us: int, until_us: int, newest_us: int, rows_wanted: int) -> Sequence[Row]:
+    """The newest `rows_wanted` rows of [since_us, until_us): ever wider pieces of it are read, back from `newest_us`.
 
-    `find` answers at most that many rows, the newest since the time it is given.
+    `find` answers the newest rows of a piece, at most as many as it is given. No piece is read twice.
     """
-    for width_us in _WIDTHS_US:
-        from_us = newest_us - width_us
-        if from_us <= since_us:
+    found: list[Row] = []
+    end_us = until_us
+    for from_us in (*(newest_us - width_us for width_us in _WIDTHS_US), since_us):
+        begin_us = max(from_us, since_us)
+        if begin_us < end_us:
+            found += find(begin_us, end_us, rows_wanted - len(found))
+            end_us = begin_us
+        if len(found) >= rows_wanted or begin_us == since_us:
             break
-        found = find(from_us)
-        if len(found) >= rows_wanted:
-            return found
-    return find(since_us)
+    return found
 
 
 def meta_of(wanted: LogRequest, begin: Position | None, total: Total, next_cursor: str | None) -> LogPageMeta:

@@ -98,13 +98,16 @@ class LogReader:
         statement = put_together(self._log.queries, "find", conditions=conditions)
         deadline = time.monotonic() + SEARCH_SECONDS_MAX
 
-        def find(from_us: int) -> Sequence[Row]:
+        def find(since_us: int, until_us: int, limit: int) -> Sequence[Row]:
             seconds_left = max(deadline - time.monotonic(), _SECONDS_MIN)
-            return self._clickhouse.query(statement, {**bound, "since_us": from_us}, seconds_max=seconds_left)
+            piece = {"since_us": since_us, "until_us": until_us, "limit": limit}
+            return self._clickhouse.query(statement, {**bound, **piece}, seconds_max=seconds_left)
 
-        newest_us = min(bound["until_us"], now_us())
+        since_us, until_us, limit = bound["since_us"], bound["until_us"], bound["limit"]
         try:
-            return read_newest(find, bound["since_us"], newest_us, bound["limit"])
+            if bound["offset"]:  # rows that are passed over may lie in any piece
+                return find(since_us, until_us, limit)
+            return read_newest(find, since_us, until_us, min(until_us, now_us()), limit)
         except ClickHouseOverTimeError as error:
             raise SearchTooWideError(SEARCH_SECONDS_MAX) from error
 

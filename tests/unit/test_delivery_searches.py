@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from management.deliveries import conditions
 from management.deliveries.body_paths import compile_body_path
 from management.deliveries.filters import DeliveryFilter
 from management.errors import ValidationFailedError
-from management.log_pages import LogRequest, Position, Scope, Total
+from management.log_pages import LogRequest, Position, Scope, Total, read_newest
 
 QUERIES = load_queries(Path(conditions.__file__).parent / "queries.sql")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,3 +115,27 @@ def test_a_cursor_of_another_list_tenant_or_filter_or_none_at_all_is_refused(
     for scope, wanted in others:
         with pytest.raises(ValidationFailedError):
             scope.read(wanted)
+
+
+@given(
+    times=st.lists(st.integers(0, 10**7), max_size=30, unique=True),
+    since_hours=st.integers(0, 2_000),
+    rows=st.integers(1, 12),
+)
+def test_reading_piece_by_piece_finds_the_newest_rows_and_reads_no_piece_twice(
+    times: list[int], since_hours: int, rows: int
+) -> None:
+    """Times are seconds before now; some are of the next hours, as those of a clock that is fast."""
+    now = 2_000 * 3_600
+    since, until = since_hours * 3_600, now + 3_600
+    stored = sorted((at for at in times if since <= at < until), reverse=True)
+    pieces: list[tuple[int, int]] = []
+
+    def find(since_us: int, until_us: int, limit: int) -> list[dict[str, int]]:
+        pieces.append((since_us, until_us))
+        return [{"at_us": at} for at in stored if since_us <= at * 1_000_000 < until_us][:limit]
+
+    found = read_newest(find, since * 1_000_000, until * 1_000_000, now * 1_000_000, rows)
+    assert [row["at_us"] for row in found] == stored[:rows]
+    assert all(later[0] == earlier[1] for later, earlier in itertools.pairwise(pieces))
+    assert pieces[0][1] == until * 1_000_000
