@@ -54,6 +54,7 @@ REQUESTS = 4_096
 BODY_BYTES = 500
 _READY_SECONDS = 30.0
 _FLOOR_ID = b"0190b0a4-0000-7000-8000-00000000f100"
+_FLOOR_ACCOUNT = ("00000000-0000-0000-0000-000000000000", 0, RECEIVED)
 _FLOOR_HEADERS = [(f"hookline-{number}", b"x" * 36) for number in range(8)]
 
 
@@ -71,7 +72,7 @@ class ProduceOnly(Receiver):
 
     def receive(self, exchange: Exchange, body: bytes, waiter: Answerable) -> Answer | Pending:
         self.number += 1
-        pending = Pending(waiter, _FLOOR_ID, len(body), invalid_json=False)
+        pending = Pending(waiter, _FLOOR_ACCOUNT, _FLOOR_ID, len(body), invalid_json=False)
         key = self.number.to_bytes(16, "big")
         taken = self.bridge.submit(pending, RECEIVED, key=key, value=body, headers=_FLOOR_HEADERS, at_ms=0)
         return pending if taken else answers.UNAVAILABLE

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 MICROSECONDS = 1_000_000
+HOUR_US = 3_600 * MICROSECONDS
 
 
 def now_us() -> int:

@@ -9,9 +9,14 @@ from confluent_kafka.admin import AdminClient
 
 from infra.errors import KafkaUnavailableError
 from infra.settings import AnalyticsSettings, Settings
-from infra.topics import ACTIONS, EXPEDITED, EXPEDITED_ACTIONS, RECEIVED, RECORDED, REJECTED
+from infra.topics import ACCEPTED, ACTIONS, EXPEDITED, EXPEDITED_ACTIONS, RECEIVED, RECORDED, REJECTED
 
-ANALYTICS_TOPICS = {"requests": (RECEIVED, EXPEDITED), "outcomes": (RECORDED,), "rejections": (REJECTED,)}
+ANALYTICS_TOPICS = {
+    "requests": (RECEIVED, EXPEDITED),
+    "outcomes": (RECORDED,),
+    "rejections": (REJECTED,),
+    "attestations": (ACCEPTED,),
+}
 
 
 @dataclass(frozen=True, slots=True)

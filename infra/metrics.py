@@ -85,6 +85,8 @@ INGRESS_PRODUCE_ERRORS = _counter("ingress_produce_errors", "Requests the broker
 INGRESS_PRODUCERS_REPLACED = _counter("ingress_producers_replaced", "Producers replaced after a fatal error.")
 INGRESS_REJECTIONS_FOLDED = _counter("ingress_rejections_folded", "Rejections counted into another one's record.")
 INGRESS_REJECTIONS_DROPPED = _counter("ingress_rejections_dropped", "Rejection records that were not written.")
+INGRESS_ATTESTATIONS_WAITING = _gauge("ingress_attestations_waiting", "Attestations that the broker has not got yet.")
+INGRESS_ATTESTATIONS_DROPPED = _counter("ingress_attestations_dropped", "Attestations given up: too many waited.")
 INGRESS_KEY_FAILURES = _counter("ingress_key_failures", "Key expressions that failed: accepted without that key.")
 INGRESS_RATE_STORE_AWAY = _gauge("ingress_rate_store_away", "1 while each worker counts rates alone.")
 INGRESS_RATE_STORE_CALLS = _counter("ingress_rate_store_calls", "Round trips to the store of rate limits.")
@@ -121,7 +123,8 @@ OUTCOME_SECONDS = _histogram("outcome_seconds", "From the receipt to the outcome
 SLA_BREACHES = _counter("sla_breaches", "Outcomes later than the target of their priority.", "priority")
 SLA_TARGET_SECONDS = _gauge("sla_target_seconds", "Seconds to the outcome that are aimed at.", "priority")
 
-# Analytics. consumer: requests, outcomes, rejections. table: deliveries, rejections, undecodable_records.
+# Analytics. consumer: requests, outcomes, rejections, attestations. table: deliveries, rejections, attestations,
+# undecodable_records.
 ANALYTICS_ROWS = _counter("analytics_rows", "Rows inserted, by table.", "table")
 ANALYTICS_BATCH_ROWS = _histogram("analytics_batch_rows", "Rows per insert.", _BATCH_RECORDS, "consumer")
 ANALYTICS_BATCH_SECONDS = _histogram("analytics_batch_seconds", "From plan to commit.", _BATCH_SECONDS, "consumer")

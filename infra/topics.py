@@ -25,6 +25,7 @@ from infra.settings import KafkaSettings
 RECEIVED = "webhooks.request.received.v1"
 EXPEDITED = "webhooks.request.expedited.v1"
 REJECTED = "webhooks.request.rejected.v1"
+ACCEPTED = "webhooks.request.accepted.v1"
 RELEASED = "webhooks.key.released.v1"
 REMEMBERED = "webhooks.key.remembered.v1"
 RECORDED = "webhooks.delivery.recorded.v1"

@@ -5,15 +5,18 @@ to win the interpreter lock from the busy loop for every handful of reports, whi
 """
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra import metrics
 from infra.kafka import is_fatal, producer_properties
 from infra.log import get_logger
 from infra.settings import IngressSettings, KafkaSettings
 from infra.topics import RECEIVED
+from ingress.core.attested import Account, AttestedTally
 from schemas.headers import RawHeaders
 
 _POLL_SECONDS = 0.001
@@ -24,6 +27,8 @@ _DELIVERY_SHARE = 0.9
 _UNAWAITED_MAX = 1_000
 _PURGE_POLLS_MAX = 20
 _PURGE_POLL_SECONDS = 0.05
+#: Whether a record was acknowledged.
+Told = Callable[[bool], None]
 _log = get_logger(__name__)
 
 
@@ -38,10 +43,13 @@ class Answerable(Protocol):
 class Pending:
     """One produced request. `report` is librdkafka's callback; after `answered` nothing is told any more."""
 
-    __slots__ = ("_bridge", "_waiter", "answered", "body_bytes", "deadline", "delivery_id", "invalid_json", "started")
+    __slots__ = ("_bridge", "_waiter", "account", "answered", "body_bytes", "deadline", "delivery_id", "invalid_json")
 
-    def __init__(self, waiter: Answerable, delivery_id: bytes, body_bytes: int, *, invalid_json: bool) -> None:
+    def __init__(
+        self, waiter: Answerable, account: Account, delivery_id: bytes, body_bytes: int, *, invalid_json: bool
+    ) -> None:
         self._waiter = waiter
+        self.account = account
         self.delivery_id = delivery_id
         self.body_bytes = body_bytes
         self.invalid_json = invalid_json
@@ -52,13 +60,14 @@ class Pending:
         self._bridge = bridge
         self.deadline = deadline
 
-    def report(self, error: KafkaError | None, _: Any) -> None:
+    def report(self, error: KafkaError | None, message: Message) -> None:
         bridge = self._bridge
         bridge.in_flight_requests -= 1
         bridge.in_flight_bytes -= self.body_bytes
         bridge.waiting.pop(self, None)
         if error is None:
             bridge.away = None
+            bridge.attested.note(self, message.partition(), message.offset())
             if not self.answered:
                 self.answered = True
                 self._waiter.acknowledged(self)
@@ -90,6 +99,7 @@ class AckBridge:
         self.produce_errors = 0
         self.unawaited = 0
         self.waiting: dict[Pending, None] = {}
+        self.attested = AttestedTally()
         self.away: str | None = "broker: not reached yet"
         self._fatal: str | None = None
         self._pumping = False
@@ -126,12 +136,12 @@ class AckBridge:
             self._loop.call_later(_POLL_SECONDS, self._pump)
         return True
 
-    def send_unawaited(self, topic: str, key: bytes, value: bytes) -> bool:
-        """Produce something whose loss changes nothing. False when it was dropped."""
+    def send_unawaited(self, topic: str, key: bytes, value: bytes, told: Told | None = None) -> bool:
+        """Produce something that no answer waits for. False when it was not taken; `told` hears what became of it."""
         if self.away is not None or self._fatal is not None or self.unawaited >= _UNAWAITED_MAX:
             return False
         try:
-            self._producer.produce(topic, value, key, on_delivery=self._on_unawaited)
+            self._producer.produce(topic, value, key, on_delivery=partial(self._on_unawaited, told))
         except (BufferError, KafkaException):
             return False
         self.unawaited += 1
@@ -232,5 +242,7 @@ class AckBridge:
         if not probe.cancelled():
             self.away = probe.result()
 
-    def _on_unawaited(self, _: KafkaError | None, __: Any) -> None:
+    def _on_unawaited(self, told: Told | None, error: KafkaError | None, _: Message) -> None:
         self.unawaited -= 1
+        if told is not None:
+            told(error is None)

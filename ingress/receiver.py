@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.addresses import Network, client_address, parse_address, within
-from infra.clock import now_us
+from infra.clock import HOUR_US, now_us
 from infra.ids import RandomDigits, format_uuid7
 from infra.jsonata import InputError, JsonataError
 from infra.proofs.requests import SignedRequest
@@ -240,7 +240,8 @@ class Receiver:
             redact_paths=prepared.redact_paths,
             priority=prepared.priority,
         )
-        pending = Pending(waiter, delivery_id.encode(), len(body), invalid_json=invalid_json)
+        account = prepared.tenant_id, at_us // HOUR_US, prepared.topic
+        pending = Pending(waiter, account, delivery_id.encode(), len(body), invalid_json=invalid_json)
         taken = self.bridge.submit(
             pending,
             prepared.topic,

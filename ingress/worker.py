@@ -20,6 +20,7 @@ from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from infra.webhooks import WebhookTable
 from ingress.acks import AckBridge
+from ingress.attestations import AttestationLog
 from ingress.connection import Connection, Service
 from ingress.prepared import PreparedWebhooks
 from ingress.probes import AsgiBridge, build_probes
@@ -34,6 +35,7 @@ _BACKLOG_CONNECTIONS = 1_024
 _TICK_SECONDS = 0.1
 _TICKS_PER_SECOND = 10
 _TICKS_PER_LOG_LINE = 100
+_LAST_ATTESTATION_SECONDS = 2.0
 _GARBAGE_THRESHOLDS = 50_000, 20, 50
 _log = get_logger(__name__)
 
@@ -69,6 +71,7 @@ class Worker:
             per_second_max=bounds.rejections_per_second_max,
             keys_max=bounds.rejection_keys_max,
         )
+        self._attestations = AttestationLog(self.bridge)
         receiver = Receiver(
             self._webhooks,
             self.bridge,
@@ -107,6 +110,8 @@ class Worker:
             self._rate_store.stop()
         self._rejections.end_second()
         left = await self.bridge.close(self._settings.ingress.shutdown_timeout_seconds)
+        self._attestations.publish(now_us())
+        await self.bridge.close(_LAST_ATTESTATION_SECONDS)
         await self.service.pace.drain()
         self._table.stop()
         self._publish()
@@ -162,6 +167,7 @@ class Worker:
         """Once a second."""
         self.service.set_date(formatdate(now_us() / MICROSECONDS, usegmt=True))
         self._rejections.end_second()
+        self._attestations.publish(now_us())
         self._webhooks.forget_deleted()
         self._publish()
         if self._parent_pid is not None and os.getppid() != self._parent_pid:

@@ -166,6 +166,38 @@ class RejectionRecord(Record):
     count: int = 1
 
 
+class AttestedRequests(Record):
+    """What a receiver had acknowledged of one tenant, of one hour of `received_at` (its start), in one partition.
+
+    `accepted` were answered 200, `invalid_json` 400; of `late` ones the sender had been told 503 before. `offsets` are
+    the first and last of each run, of those that the broker named. `digest` is the sum of the delivery ids' last 48
+    bits, modulo 2^64: two sets of as many requests differ in it.
+    """
+
+    tenant_id: str
+    hour: int
+    topic: str
+    partition: int
+    accepted: int
+    invalid_json: int
+    late: int
+    digest: int
+    offsets: list[int]
+
+
+class Attestation(Record):
+    """Value of webhooks.request.accepted.v1: everything acknowledged to one receiver since its last one.
+
+    Key: `instance_id`, which is new whenever a receiver starts. With `sequence` it names the record: one that was
+    published again is the same.
+    """
+
+    instance_id: str
+    sequence: int
+    attested_at: int
+    entries: list[AttestedRequests]
+
+
 class EventActor(Record):
     """Who made a change: a webhook by its action, a caller of the API, or Hookline itself (`system`, the nil UUID)."""
 

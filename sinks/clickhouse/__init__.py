@@ -1,1 +1,1 @@
-"""The ClickHouse sink (role `analytics`): requests, outcomes and rejections become rows, each once."""
+"""The ClickHouse sink (role `analytics`): requests, outcomes, rejections and attestations become rows, each once."""

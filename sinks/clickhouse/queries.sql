@@ -23,6 +23,13 @@ WHERE rejected_at BETWEEN fromUnixTimestamp64Micro({from_us:Int64}) AND fromUnix
     AND raw_incarnation = {incarnation:String} AND raw_partition = {partition:UInt32}
     AND raw_offset BETWEEN {first_offset:UInt64} AND {last_offset:UInt64};
 
+-- name: present_attestations
+SELECT record_offset AS offset
+FROM attestations
+WHERE attested_at BETWEEN fromUnixTimestamp64Micro({from_us:Int64}) AND fromUnixTimestamp64Micro({until_us:Int64})
+    AND record_incarnation = {incarnation:String} AND record_partition = {partition:UInt32}
+    AND record_offset BETWEEN {first_offset:UInt64} AND {last_offset:UInt64};
+
 -- name: present_undecodable
 SELECT offset
 FROM undecodable_records

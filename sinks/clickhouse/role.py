@@ -1,4 +1,4 @@
-"""Role `analytics`: three consumers, the counting of rollups and a watch over the lag, each on a thread of its own."""
+"""Role `analytics`: four consumers, the counting of rollups and a watch over the lag, each on a thread of its own."""
 
 import gc
 import threading
@@ -16,6 +16,7 @@ from infra.role import PartHealth
 from infra.settings import Settings
 from infra.topics import RECORDED
 from sinks.clickhouse.consumer import RangeConsumer, Subscription
+from sinks.clickhouse.core.attestations import build_attestations
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
@@ -26,6 +27,7 @@ SUBSCRIPTIONS = (
     Subscription("requests", ANALYTICS_TOPICS["requests"], build_requests),
     Subscription("outcomes", ANALYTICS_TOPICS["outcomes"], build_outcomes),
     Subscription("rejections", ANALYTICS_TOPICS["rejections"], build_rejections),
+    Subscription("attestations", ANALYTICS_TOPICS["attestations"], build_attestations),
 )
 # A batch is half a million live objects (messages and their headers); the default of 700 makes the collector walk them
 # all again and again, which costs a third of the time a row takes.

@@ -27,6 +27,7 @@ INSIDE_OTHERS |= {"HmacScheme", "BearerScheme", "BasicScheme", "ApiKeyScheme", "
 INSIDE_OTHERS |= {"NoScheme", "StandardWebhooksScheme", "PresetScheme", "StandardWebhooksAuth", "PresetAuth"}
 INSIDE_OTHERS |= {"BearerAuth", "BasicAuth", "ApiKeyAuth", "PathTokenAuth", "IpAllowlistAuth", "NoAuth"}
 INSIDE_OTHERS |= {
+    "AttestedRequests",
     "EventActor",
     "FieldChange",
     "IdempotencySource",
