@@ -140,6 +140,13 @@ ANALYTICS_ROLLUP_SECONDS = _histogram("analytics_rollup_seconds", "To count all 
 ANALYTICS_ROLLUP_FAILURES = _counter("analytics_rollup_failures", "Counts that failed and were begun anew.")
 ANALYTICS_ROLLUP_LAST = _gauge("analytics_rollup_last_timestamp_seconds", "When nothing was left to count.")
 
+# The ledger. kind: loss, duplicate, late_pending, exchanged, altered.
+LEDGER_DIFFERENCES = _gauge("ledger_differences", "Records that do not agree and are not resolved, by kind.", "kind")
+LEDGER_LEADER = _gauge("ledger_leader", "1 while this process keeps the ledger.")
+LEDGER_LAST_EXAMINED = _gauge("ledger_last_examined_timestamp_seconds", "When the ledger last examined the log.")
+LEDGER_EXAMINATION_SECONDS = _histogram("ledger_examination_seconds", "Time to examine some hours.", _BATCH_SECONDS)
+LEDGER_ENTRIES = _counter("ledger_entries", "Entries added, of all tenants.")
+
 # Management. resource: the first part of the path below /api/v1, or other. status: the HTTP status.
 MANAGEMENT_REQUESTS = _counter("management_requests", "API requests answered.", "resource", "status")
 MANAGEMENT_ANSWER_SECONDS = _histogram("management_answer_seconds", "Time to answer.", ANSWER_SECONDS, "resource")

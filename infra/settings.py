@@ -168,6 +168,17 @@ class AnalyticsSettings(_Section):
     rollup_interval_seconds: float = Field(default=5.0, gt=0)
 
 
+class LedgerSettings(_Section):
+    """How the ledger is kept: two hours are examined every `interval_seconds`, `lookback_seconds` once an hour.
+
+    An hour is entered when it has been over for `grace_seconds` and all of it is stored.
+    """
+
+    interval_seconds: float = Field(default=60.0, ge=0.1)
+    grace_seconds: float = Field(default=300.0, ge=10)
+    lookback_seconds: int = Field(default=172_800, ge=7_200, le=2_592_000)
+
+
 class SlaSettings(_Section):
     """How soon a request should have its outcome, in seconds from its receipt, by the priority of its webhook."""
 
@@ -259,6 +270,7 @@ class Settings(BaseSettings):
     processors: ProcessorSettings = Field(default_factory=ProcessorSettings)
     actions: ActionSettings = Field(default_factory=ActionSettings)
     analytics: AnalyticsSettings = Field(default_factory=AnalyticsSettings)
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     sla: SlaSettings = Field(default_factory=SlaSettings)
     enrichment: EnrichmentSettings = Field(default_factory=EnrichmentSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)

@@ -19,8 +19,8 @@ from management.request_body import check_body, drain, read_body, replayed
 
 API = "/api/v1"
 _RESOURCES = (
-    *("api-keys", "audit", "deliveries", "event-types", "inbound-webhooks", "metrics", "permissions", "rejections"),
-    *("roles", "sessions", "tenants", "users"),
+    *("api-keys", "audit", "deliveries", "event-types", "inbound-webhooks", "ledger", "metrics", "permissions"),
+    *("rejections", "roles", "sessions", "tenants", "users"),
     *("assets", "boards", "client-locations", "clients", "contacts", "external-entity-mappings", "services", "teams"),
     *("ticket-categories", "ticket-priorities", "ticket-statuses", "tickets"),
     *("interactions", "invoices", "non-billable-categories", "project-phases", "project-statuses", "project-tasks"),

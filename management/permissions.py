@@ -19,6 +19,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "inbound_webhook": ("create", "read", "update", "delete", "replay"),
     "interaction": _ALL,
     "invoice": _ALL,
+    "ledger": ("read",),
     "metric": ("read",),
     "non_billable_category": _ALL,
     "project": _ALL,

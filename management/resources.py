@@ -38,6 +38,9 @@ from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
 from management.exports import ExportRoom
 from management.inbound_webhooks.validation import SettingsRules
+from management.ledger.endpoints import ledger_routes
+from management.ledger.repository import LedgerRepository
+from management.ledger.service import LedgerService
 from management.metrics.endpoints import metrics_routes
 from management.metrics.repository import MetricsRepository
 from management.metrics.service import MetricsService
@@ -93,6 +96,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         webhook_delivery_routes(deliveries, access),
         event_type_routes(event_types, access),
         *entity_resources(pool, access),
+        ledger_routes(LedgerService(LedgerRepository(pool), settings, clickhouse), access),
         rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]

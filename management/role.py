@@ -15,6 +15,7 @@ from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
+from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
 from management.resources import build_resources
 from management.status import SystemStatus
@@ -52,6 +53,7 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing, self._stream = resources.testing, resources.stream
+        self._jobs = (*self._jobs, Bookkeeping(self._settings, self._pool, self._clickhouse))
         everyone: list[Role] = [self, *self._jobs, *self._parts]
         self._status = SystemStatus(self._settings, everyone)
         self._status.start()

@@ -25,6 +25,19 @@ _KEEPALIVE_IDLE_SECONDS, _KEEPALIVE_INTERVAL_SECONDS, _KEEPALIVES_MAX = 5, 2, 3
 _UNACKNOWLEDGED_MS_MAX = 11_000
 
 
+class SessionLock:
+    """A lock in the database that names a lead; who has it has it until the session ends."""
+
+    def __init__(self, key: int) -> None:
+        self._key = key
+
+    def try_lead(self, connection: Connection) -> bool:
+        """Whether the session of `connection` has the lead. Raises PostgresUnavailableError."""
+        with failures_translated():
+            row = connection.execute(_QUERIES["try_lead"].encode(), {"lock_key": self._key}).fetchone()
+        return row is not None and bool(row["leads"])
+
+
 class LeadSession:
     """One connection, for one thread. Every method raises PostgresUnavailableError when it is of no more use.
 
@@ -38,7 +51,7 @@ class LeadSession:
 
     def try_lead(self) -> bool:
         """Whether this session has the lead, from now until it ends."""
-        return bool(self._one(_QUERIES["try_lead"], {"lock_key": self.lock_key})["leads"])
+        return SessionLock(self.lock_key).try_lead(self._connection)
 
     def _one(self, statement: str, parameters: Mapping[str, Any]) -> Row:
         [row] = self._rows(statement, parameters)

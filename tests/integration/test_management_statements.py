@@ -86,6 +86,10 @@ INSERT INTO tags (tenant_id, id, tag_text) VALUES ('{id}', '{id}', '{word}');
 INSERT INTO entity_tags (tenant_id, tag_id, entity_type, entity_id) VALUES ('{id}', '{id}', 'ticket', '{id}');
 INSERT INTO external_entity_mappings (tenant_id, mapping_id, webhook_id, entity_type, external_id, entity_id)
     VALUES ('{id}', '{id}', '{id}', '{word}', '{word}', '{id}');
+INSERT INTO ledger_entries (tenant_id, number, hour, revision, entered_at, counts, previous_hash, hash)
+    VALUES ('{id}', 60, '2020-01-01', 60, '2020-01-01', '{{}}', '{hash}', '{hash}');
+INSERT INTO ledger_differences (tenant_id, id, hour, kind, topic, partition, first_offset, last_offset, count, detail)
+    VALUES ('{id}', '{other}', '2020-01-01', 'loss', '{word}', 60, 60, 60, 60, '{word}');
 """
 _PARAMETER = re.compile(r"%\(([a-z0-9_]+)\)s")
 _TABLES = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_]+)", re.IGNORECASE)

@@ -21,6 +21,7 @@ SECURED_TABLES = (
     *("services", "invoices", "projects", "project_phases", "project_statuses", "project_tasks"),
     *("non_billable_categories", "interactions", "time_periods", "time_sheets", "time_entries"),
     *("ticket_comments", "tags", "entity_tags", "alerts", "alert_rules"),
+    *("ledger_entries", "ledger_differences"),
 )
 
 

@@ -1,0 +1,176 @@
+"""Keeping the ledger: one management process examines the log again and again, enters hours, and notes differences.
+
+The lead is an advisory lock, as relays have it. That two lead for a moment does no harm: entries are numbered, and a
+number is given once.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import psycopg
+from psycopg.errors import UniqueViolation
+
+from infra import metrics
+from infra.clickhouse import ClickHouse
+from infra.clock import HOUR_US, MICROSECONDS, now_us
+from infra.errors import (
+    ClickHouseRefusedError,
+    ClickHouseUnavailableError,
+    KafkaUnavailableError,
+    PostgresUnavailableError,
+)
+from infra.ledger.core.chain import Entry, chained
+from infra.ledger.core.counts import Difference, HourCounts, Kind, alteration, is_to_be_entered
+from infra.ledger.examination import Examination, Examiner
+from infra.ledger.log import LoggedDeliveries, Window
+from infra.ledger.places import open_places
+from infra.log import get_logger
+from infra.postgres import Pool
+from infra.role import PartHealth
+from infra.settings import Settings
+from management.ledger.repository import TenantLedger, examined_tenants, open_differences, tenant_ledger
+from management.relays.session import SessionLock, relay_connection
+
+_LOCK = SessionLock(0x686C206C65646772)  # "hl ledgr"
+_LOOKBACK_INTERVAL_SECONDS = 3_600.0
+_LOGGED_MAX = 20
+_TROUBLES = (
+    *(KafkaUnavailableError, PostgresUnavailableError, ClickHouseUnavailableError, ClickHouseRefusedError),
+    psycopg.Error,
+)
+_log = get_logger(__name__)
+
+
+class Bookkeeping:
+    """Implements `infra.role.Role`."""
+
+    name = "ledger"
+
+    def __init__(self, settings: Settings, pool: Pool, clickhouse: ClickHouse) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._examiner = Examiner(settings, LoggedDeliveries(clickhouse))
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._looked_back_at = float("-inf")
+        self._state = "starting"
+        self._trouble: str | None = None
+
+    def start(self) -> None:
+        """Returns at once, also while the stores are away."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Let the examination at hand end."""
+        self._stopping.set()
+        self._thread.join(timeout_seconds)
+
+    def health(self) -> PartHealth:
+        """Ready while its stores answer; that something is missing is no fault of this part."""
+        reasons = [] if self._trouble is None else [self._trouble]
+        if not self._thread.is_alive():
+            reasons.append("the ledger is not kept")
+        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details={"state": self._state})
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._settings.ledger.interval_seconds):
+            try:
+                self._keep()
+                self._trouble = None
+            except UniqueViolation:
+                _log.warning("ledger.overtaken")
+            except _TROUBLES as error:
+                reason = type(error).__name__ if isinstance(error, psycopg.Error) else str(error)
+                if self._trouble is None:
+                    _log.warning("ledger.waiting", reason=reason)
+                self._trouble = reason
+
+    def _keep(self) -> None:
+        """One look, when this process gets the lead. Raises as the stores do, UniqueViolation when it was overtaken."""
+        with relay_connection(self._settings.postgres) as connection:
+            leads = _LOCK.try_lead(connection)
+            self._state = "leader" if leads else "standby"
+            metrics.LEDGER_LEADER.set(int(leads))
+            if not leads:
+                return
+            window = self._window(now_us())
+            tenants = examined_tenants(connection, window.since_us, window.until_us)
+            self._examine(window, tenants)
+        with relay_connection(self._settings.postgres) as connection:
+            found = open_differences(connection)
+        for kind in Kind:
+            metrics.LEDGER_DIFFERENCES.labels(kind.value).set(found.get(kind.value, 0))
+
+    def _window(self, at_us: int) -> Window:
+        """This hour and the last one; now and then all that is looked back upon."""
+        until_us = at_us // HOUR_US * HOUR_US + HOUR_US
+        since_us = until_us - 2 * HOUR_US
+        if time.monotonic() - self._looked_back_at >= _LOOKBACK_INTERVAL_SECONDS:
+            self._looked_back_at = time.monotonic()
+            since_us = (at_us - self._settings.ledger.lookback_seconds * MICROSECONDS) // HOUR_US * HOUR_US
+        return Window(since_us, until_us)
+
+    def _examine(self, window: Window, entered_tenants: Iterable[str]) -> None:
+        with metrics.LEDGER_EXAMINATION_SECONDS.time(), open_places(self._settings) as places:
+            examination = self._examiner.examine(places, window, now_us())
+        counted = {tenant_id for tenant_id, _ in examination.counts}
+        differing = {one.tenant_id for one in examination.differences}
+        for tenant_id in sorted(counted | differing | set(entered_tenants)):
+            with tenant_ledger(self._pool, UUID(tenant_id)) as ledger:
+                if ledger is not None:
+                    keep_tenant(ledger, tenant_id, examination, now_us())
+        metrics.LEDGER_LAST_EXAMINED.set_to_current_time()
+
+
+def keep_tenant(ledger: TenantLedger, tenant_id: str, examination: Examination, at_us: int) -> None:
+    """Enter what can be entered, and note what differs, of one tenant."""
+    window = examination.window
+    newest = ledger.newest(window.since_us, window.until_us)
+    counts = {hour: count for (tenant, hour), count in examination.counts.items() if tenant == tenant_id}
+    differences = [one for one in examination.differences if one.tenant_id == tenant_id]
+    last = ledger.last_entry()
+    for hour_us in sorted(examination.checked_us & (set(counts) | set(newest))):
+        found, entry = counts.get(hour_us, HourCounts()), newest.get(hour_us)
+        altered = alteration_of(entry, found, examination)
+        if altered is not None:
+            differences.append(altered)
+        elif is_to_be_entered(_counts(entry), found, 0 if entry is None else at_us - entry.entered_at_us):
+            revision = 0 if entry is None else entry.revision + 1
+            last = chained(last, tenant_id, hour_us, revision, entered_at_us=at_us, counts=found.as_json())
+            ledger.add(last)
+            metrics.LEDGER_ENTRIES.inc()
+            _log.info("ledger.entered", tenant_id=tenant_id, number=last.number, hash=last.hash, revision=revision)
+    _note(ledger, differences, examination)
+
+
+def alteration_of(entry: Entry | None, found: HourCounts, examination: Examination) -> Difference | None:
+    """What an entered hour has lost since; nothing is said of hours whose records the topics no longer keep."""
+    if entry is None or entry.hour_us < examination.retained_since_us:
+        return None
+    return alteration(entry.tenant_id, entry.hour_us, HourCounts.from_json(entry.counts), found)
+
+
+def _counts(entry: Entry | None) -> HourCounts | None:
+    return None if entry is None else HourCounts.from_json(entry.counts)
+
+
+def _note(ledger: TenantLedger, differences: Sequence[Difference], examination: Examination) -> None:
+    """Of hours that the topics no longer keep nothing is resolved: nobody has looked."""
+    noted = [(one, *ledger.note(one)) for one in differences]
+    for one, _, is_new in noted[:_LOGGED_MAX]:
+        if is_new:
+            _log.error(
+                "ledger.difference",
+                tenant_id=one.tenant_id,
+                kind=one.kind.value,
+                count=one.count,
+                offsets=one.place,
+                detail=one.detail,
+            )
+    kinds = [kind for kind in Kind if kind is not Kind.LATE_PENDING or examination.judged_outcomes]
+    since_us = max(examination.window.since_us, examination.retained_since_us)
+    resolved = ledger.resolve_others(since_us, examination.window.until_us, kinds, [key for _, key, _ in noted])
+    if resolved:
+        _log.info("ledger.resolved", differences=resolved)

@@ -1,0 +1,287 @@
+"""The ledger on a real broker, log and database: whole hours balance, and each injected loss or duplicate is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from hookline.embedded.kafka import start_kafka
+from hookline.embedded.postgres import PostgresServer
+from infra.clickhouse import ClickHouse
+from infra.clock import HOUR_US, now_us
+from infra.ledger.core.counts import HourCounts, Kind
+from infra.ledger.examination import Examination
+from infra.migrations import migrate
+from infra.postgres import Pool, open_pool
+from infra.settings import AnalyticsSettings, LedgerSettings
+from infra.topics import RECEIVED
+from management.ledger.bookkeeping import Bookkeeping, keep_tenant
+from management.ledger.repository import LedgerRepository, moment, tenant_ledger
+from management.ledger.schemas import LedgerDifferenceFilter, LedgerFilter, LedgerVerification, VerificationRequest
+from management.ledger.service import LedgerService
+from schemas.headers import Replay
+from tests.support.analytics import make_topics, request_record
+from tests.support.ledger_stage import LedgerStage, Sent
+from tests.support.management import KnownTenant, management_settings, owner_of
+from tests.support.stack import new_database
+from tests.support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def stage(
+    postgres: PostgresServer, clickhouse_engine: ClickHouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LedgerStage]:
+    """A broker of these tests' own: the ledger looks at every record of a topic."""
+    folder = tmp_path_factory.mktemp("ledger")
+    with start_kafka(folder / "kafka") as broker, new_database(postgres.dsn) as dsn:
+        migrate(dsn)
+        settings = management_settings(broker.bootstrap, dsn, folder / "master.key")
+        settings = settings.model_copy(
+            update={
+                "kafka": settings.kafka.model_copy(update={"request_partitions": 2}),
+                "analytics": AnalyticsSettings(group_id="ledger-analytics"),
+                "ledger": LedgerSettings(interval_seconds=0.1),
+            }
+        )
+        make_topics(settings)
+        with closing(LedgerStage(settings, clickhouse_engine, dsn)) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def pool(stage: LedgerStage) -> Iterator[Pool]:
+    opened = open_pool(stage.settings.postgres)
+    yield opened
+    opened.close()
+
+
+def keep(pool: Pool, tenant: KnownTenant, examination: Examination, later_us: int = 0) -> None:
+    """As the leading management does."""
+    with tenant_ledger(pool, tenant.id) as ledger:
+        assert ledger is not None
+        keep_tenant(ledger, str(tenant.id), examination, now_us() + later_us)
+
+
+def counted(examination: Examination, tenant: KnownTenant) -> HourCounts:
+    return examination.counts[str(tenant.id), examination.window.since_us]
+
+
+def verified(stage: LedgerStage, pool: Pool, tenant: KnownTenant, hour_us: int) -> LedgerVerification:
+    service = LedgerService(LedgerRepository(pool), stage.settings, stage.clickhouse)
+    wanted = VerificationRequest(since=moment(hour_us), until=moment(hour_us + HOUR_US))
+    return service.verify(tenant.id, wanted)
+
+
+def opened(pool: Pool, tenant: KnownTenant) -> list[tuple[str, str]]:
+    """Kind and place of each open difference."""
+    rows, _ = LedgerRepository(pool).differences(tenant.id, LedgerDifferenceFilter(open=True))
+    return [
+        (row["kind"], f"{row['topic']}-{row['partition']}:{row['first_offset']}-{row['last_offset']}") for row in rows
+    ]
+
+
+def place(one: Sent, last: Sent | None = None) -> str:
+    return f"{RECEIVED}-{one.partition}:{one.offset}-{(last or one).offset}"
+
+
+def whole_hour(stage: LedgerStage, tenant: KnownTenant, count: int = 12) -> tuple[int, list[Sent]]:
+    """Requests that were acknowledged, ended and stored."""
+    hour_us = stage.new_hour()
+    sent = stage.send(tenant, hour_us, count)
+    stage.attest(sent)
+    stage.end(sent)
+    stage.store()
+    return hour_us, sent
+
+
+def test_an_hour_in_which_nothing_is_missing_is_entered_and_verified(stage: LedgerStage, pool: Pool) -> None:
+    tenant, hour_us = stage.new_tenant(), stage.new_hour()
+    sent = stage.send(tenant, hour_us, 20)
+    replay = Replay(str(UUID(int=1)), sent[0].text, "redrive", 1)
+    others = stage.send(tenant, hour_us, 2, is_test=True) + stage.send(tenant, hour_us, 3, replay=replay)
+    sent[0].invalid_json = sent[1].answered = True
+    stage.attest(sent)
+    stage.end(sent[:5], "duplicate")
+    stage.end(sent[5:7], "filtered")
+    stage.end(sent[7:10], "failed")
+    stage.end(sent[10:] + others)
+    stage.store()
+    examination = stage.examine(hour_us)
+    counts = counted(examination, tenant)
+    assert (counts.accepted, counts.invalid_json, counts.late, counts.unattested) == (18, 1, 1, 0), counts
+    assert (counts.raw, counts.tests, counts.replays, counts.requests) == (25, 2, 3, 20)
+    assert (counts.duplicate, counts.filtered, counts.failed, counts.dispatched, counts.pending) == (5, 2, 3, 15, 0)
+    assert counts.attested_digest == counts.request_digest > 0
+    assert examination.differences == ()
+    keep(pool, tenant, examination)
+    keep(pool, tenant, stage.examine(hour_us))
+    [entry], total = LedgerRepository(pool).entries(tenant.id, LedgerFilter())
+    assert (total, entry.number, entry.revision, HourCounts.from_json(entry.counts)) == (1, 1, 0, counts)
+    found = verified(stage, pool, tenant, hour_us)
+    assert (found.verdict, found.outcomes_judged, found.chain.head_hash) == ("balanced", True, entry.hash)
+    assert [(hour.state, hour.entry_number, hour.differs) for hour in found.hours] == [("entered", 1, False)]
+
+
+def test_a_row_that_is_taken_out_of_the_log_is_a_loss_with_its_offset_until_it_is_back(
+    stage: LedgerStage, pool: Pool
+) -> None:
+    tenant = stage.new_tenant()
+    hour_us, sent = whole_hour(stage, tenant)
+    keep(pool, tenant, stage.examine(hour_us))
+    in_one = [one for one in sorted(sent, key=lambda one: one.offset) if one.partition == sent[0].partition]
+    lost = in_one[1:3]
+    stage.delete(lost)
+    found = verified(stage, pool, tenant, hour_us)
+    assert found.verdict == "different"
+    assert [(one.kind, one.offsets, one.count) for one in found.differences] == [
+        (Kind.ALTERED, None, 2),
+        (Kind.LOSS, place(*lost), 2),
+    ]
+    assert place(*lost) in found.words
+    keep(pool, tenant, stage.examine(hour_us))
+    assert sorted(opened(pool, tenant)) == [("altered", "--1:-1--1"), ("loss", place(*lost))]
+    for one in lost:
+        made = request_record(one.text, one.received_at, tenant_id=one.tenant_id)
+        stage.write_row(replace(made, made_offset=one.offset), one.partition)
+    stage.end(lost)
+    stage.store()
+    keep(pool, tenant, stage.examine(hour_us))
+    assert opened(pool, tenant) == []
+    assert len(LedgerRepository(pool).entries(tenant.id, LedgerFilter())[0]) == 1
+    assert verified(stage, pool, tenant, hour_us).verdict == "balanced"
+
+
+def test_two_deliveries_of_one_record_are_a_duplicate(stage: LedgerStage) -> None:
+    tenant = stage.new_tenant()
+    hour_us, sent = whole_hour(stage, tenant)
+    twice = sent[3]
+    made = request_record(f"{twice.text[:-4]}beef", twice.received_at, tenant_id=twice.tenant_id)
+    stage.write_row(replace(made, made_offset=twice.offset), twice.partition)
+    differences = stage.examine(hour_us, tenant).differences
+    found = [(one.kind, one.place) for one in differences]
+    assert found == [(Kind.DUPLICATE, place(twice)), (Kind.LATE_PENDING, place(twice))], "it has no outcome, either"
+
+
+def test_a_delivery_that_was_written_to_the_topic_twice_is_a_duplicate(stage: LedgerStage) -> None:
+    tenant, hour_us = stage.new_tenant(), stage.new_hour()
+    sent = stage.send(tenant, hour_us, 3)
+    [again] = stage.send(tenant, hour_us, 1, again=sent[1])
+    stage.attest(sent)
+    stage.end(sent)
+    stage.store()
+    [difference] = stage.examine(hour_us, tenant).differences
+    assert difference.kind is Kind.DUPLICATE
+    assert difference.place in {place(sent[1]), place(again)}, "the log keeps one of the two"
+
+
+def test_a_request_that_every_stage_has_passed_is_late_and_its_outcome_is_a_revision(
+    stage: LedgerStage, pool: Pool
+) -> None:
+    tenant, hour_us = stage.new_tenant(), stage.new_hour()
+    sent = stage.send(tenant, hour_us, 4)
+    stage.attest(sent)
+    stage.end(sent[1:])
+    stage.store()
+    examination = stage.examine(hour_us)
+    keep(pool, tenant, examination)
+    assert counted(examination, tenant).pending == 1
+    assert opened(pool, tenant) == [("late_pending", place(sent[0]))]
+    stage.end(sent[:1], "failed")
+    stage.store()
+    keep(pool, tenant, stage.examine(hour_us))
+    assert opened(pool, tenant) == []
+    newest, first = LedgerRepository(pool).entries(tenant.id, LedgerFilter())[0]
+    assert (first.revision, first.counts["pending"]) == (0, 1)
+    assert (newest.revision, newest.counts["pending"], newest.previous_hash) == (1, 0, first.hash)
+    assert verified(stage, pool, tenant, hour_us).verdict == "balanced"
+
+
+def test_what_a_receiver_did_not_live_to_attest_is_no_loss(stage: LedgerStage) -> None:
+    tenant, hour_us = stage.new_tenant(), stage.new_hour()
+    sent = stage.send(tenant, hour_us, 5)
+    stage.attest(sent[:3])
+    stage.end(sent)
+    stage.store()
+    examination = stage.examine(hour_us, tenant)
+    assert examination.differences == ()
+    assert counted(examination, tenant).unattested == 2
+
+
+def test_a_receiver_that_had_more_acknowledged_than_there_is_tells_of_a_loss(stage: LedgerStage) -> None:
+    tenant, hour_us = stage.new_tenant(), stage.new_hour()
+    sent = stage.send(tenant, hour_us, 3)
+    beyond = replace(sent[0], offset=sent[0].offset + 1_000_000)
+    stage.attest([*sent, beyond, replace(sent[1], offset=-1001)])
+    stage.end(sent)
+    stage.store()
+    differences = stage.examine(hour_us, tenant).differences
+    assert [(one.kind, one.count, one.place) for one in differences] == [
+        (Kind.LOSS, 1, place(beyond)),
+        (Kind.LOSS, 1, ""),
+    ]
+
+
+def test_as_many_records_as_were_acknowledged_but_another_one_are_told_apart(stage: LedgerStage) -> None:
+    tenant, hour_us = stage.new_tenant(), stage.new_hour()
+    sent = stage.send(tenant, hour_us, 3)
+    stage.attest([*sent[1:], replace(sent[0], delivery_id=sent[0].delivery_id[:-4] + b"0000")])
+    stage.end(sent)
+    stage.store()
+    [difference] = stage.examine(hour_us, tenant).differences
+    assert (difference.kind, difference.count) == (Kind.EXCHANGED, 3)
+
+
+def test_an_entry_that_was_changed_or_taken_out_breaks_the_chain(stage: LedgerStage, pool: Pool) -> None:
+    tenant = stage.new_tenant()
+    for _ in range(3):
+        hour_us, _ = whole_hour(stage, tenant, 2)
+        keep(pool, tenant, stage.examine(hour_us))
+    assert verified(stage, pool, tenant, hour_us).chain.entries == 3
+    with owner_of(stage.dsn) as owner:
+        tampering = "UPDATE ledger_entries SET counts = counts || '{\"raw\": 1}' WHERE tenant_id = %s AND number = 2"
+        owner.execute(tampering.encode(), (tenant.id,))
+        found = verified(stage, pool, tenant, hour_us)
+        assert (found.verdict, found.chain.broken_at) == ("different", 2)
+        assert "entry 2 was changed" in found.words
+        owner.execute(b"DELETE FROM ledger_entries WHERE tenant_id = %s AND number = 2", (tenant.id,))
+    assert verified(stage, pool, tenant, hour_us).chain.problem == "entry 2 is missing"
+
+
+def test_a_tenant_sees_nothing_of_anothers_ledger(stage: LedgerStage, pool: Pool) -> None:
+    tenant, other = stage.new_tenant(), stage.new_tenant()
+    hour_us, sent = whole_hour(stage, tenant)
+    stage.delete(sent[:2])
+    keep(pool, tenant, stage.examine(hour_us))
+    assert opened(pool, tenant) != []
+    assert opened(pool, other) == []
+    found = verified(stage, pool, other, hour_us)
+    assert (found.verdict, found.hours, found.differences, found.chain.entries) == ("balanced", [], [], 0)
+
+
+def test_one_of_two_keeps_the_ledger_and_the_other_goes_on_when_it_ends(stage: LedgerStage, pool: Pool) -> None:
+    tenant = stage.new_tenant()
+    stage_settings = stage.settings
+    keepers = [Bookkeeping(stage_settings, pool, stage.clickhouse) for _ in range(2)]
+
+    def entries() -> int:
+        return LedgerRepository(pool).entries(tenant.id, LedgerFilter())[1]
+
+    try:
+        for keeper in keepers:
+            keeper.start()
+        whole_hour(stage, tenant, 2)
+        for keeper in keepers:
+            keeper._looked_back_at = float("-inf")
+        eventually(lambda: entries() == 1, timeout_seconds=30, what="the hour to be entered")
+        keepers[0].stop(20)
+        whole_hour(stage, tenant, 2)
+        keepers[1]._looked_back_at = float("-inf")
+        eventually(lambda: entries() == 2, timeout_seconds=30, what="the other to enter the next one")
+    finally:
+        for keeper in keepers:
+            keeper.stop(20)
+    assert [keeper.health().ready for keeper in keepers] == [False, False]
