@@ -88,6 +88,7 @@ def test_commands_in_shell_blocks_run_what_is_there(path: Path) -> None:
 def test_settings_metrics_and_topics_are_spelt_as_in_the_code(path: Path) -> None:
     text = path.read_text("utf-8")
     known = set(variables()) | {"HOOKLINE_MASTER_KEY", "HOOKLINE_CI_RUN", "HOOKLINE_TEST_SEED", "HOOKLINE_WRITE_MATRIX"}
+    known |= {"HOOKLINE_WRITE_LEDGER"}
     known |= {f"HOOKLINE_API_{member.upper()}" for member in ApiAddress.model_fields}
     assert set(re.findall(r"\bHOOKLINE_[A-Z_]*[A-Z]\b", text)) <= known
     exported = set(re.findall(r"(?m)^# TYPE (\w+)", metrics.render().decode()))

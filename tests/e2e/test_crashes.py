@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.support.ledger import Ledger, await_settled, take_ledger
+from tests.support.ledger_verification import OFTEN_EXAMINED, verify_ledger, write_ledger_example
 from tests.support.running_stack import RunningStack, new_stack_folder, running_stack
 from tests.support.senders import Senders
 from tests.support.wait import eventually
@@ -70,7 +71,7 @@ def _pid(stack: RunningStack, role: str) -> int | None:
 
 
 def _run_kills(folder: Path, seed: int, kills: int) -> None:
-    with running_stack(folder) as stack:
+    with running_stack(folder, **OFTEN_EXAMINED) as stack:
         senders = Senders(stack.sender, seed)
         senders.start()
         killed = _kill_at_random(stack, random.Random(seed), kills)
@@ -79,6 +80,10 @@ def _run_kills(folder: Path, seed: int, kills: int) -> None:
         await_settled(stack, senders.answered)
         print(stack.output())  # noqa: T201  # shown when it fails
         assert len(killed) == kills
+        verification = verify_ledger(stack, senders)
+        if os.environ.get("HOOKLINE_WRITE_LEDGER"):
+            write_ledger_example(stack, senders, seed=seed, killed=killed)
+        print(verification["words"])  # noqa: T201  # for docs/guarantees.md
         _assert_exact(take_ledger(stack, senders), senders)
 
 
