@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def write_ledger_example(stack: RunningStack, senders: Senders, *, seed: int, ki
 
     def entered() -> Json | None:
         found = _verification(stack)
-        over = found["hours"][:-1] if len(found["hours"]) > 1 else found["hours"]
+        this_hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
+        over = [hour for hour in found["hours"] if not hour["hour"].startswith(this_hour)]
         return found if all(hour["state"] == "entered" for hour in over) else None
 
     found = eventually(entered, timeout_seconds=300, what="the hours that are over to be entered")
