@@ -15,9 +15,11 @@ from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
+from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
 from management.resources import build_resources
+from management.retention.work import RetentionWork
 from management.status import SystemStatus
 from management.testing import Testing
 
@@ -39,6 +41,7 @@ class ManagementRole:
         self._status: SystemStatus | None = None
         alerts = (AlertJob(settings, clickhouse),) if settings.alerts.enabled else ()
         self._jobs: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings), *alerts)
+        self._works: Sequence[LedWork] = (RetentionWork(settings.postgres, clickhouse),)
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
@@ -63,6 +66,8 @@ class ManagementRole:
         self._server.start()
         for job in self._jobs:
             job.start()
+        for work in self._works:
+            work.start()
         self._testing.start()
         self._stream.start()
         # What is there by now, the application above all, lives as long as the process: looking through it for garbage
@@ -83,6 +88,8 @@ class ManagementRole:
                 stopped.stop(timeout_seconds)
         for job in self._jobs:
             job.stop(timeout_seconds)
+        for work in self._works:
+            work.stop(timeout_seconds)
         if self._status is not None:
             self._status.close()
         if self._pool is not None:
@@ -96,7 +103,8 @@ class ManagementRole:
             metrics.STORE_AWAY.labels(store).set(int(trouble is not None))
         reasons = [] if served else ["the API is not served"]
         reasons += [trouble for trouble in troubles.values() if trouble is not None]
-        details = {} if self._testing is None else self._testing.faults()
+        details = {} if self._testing is None else dict(self._testing.faults())
+        details |= {work.name: work.fault for work in self._works if work.fault is not None}
         return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details=details)
 
     def _clickhouse_trouble(self) -> str | None:

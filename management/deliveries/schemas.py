@@ -10,7 +10,7 @@ from schemas.records import DispatchStatus, ErrorCode, Handler
 
 
 class DeliveredRequest(BaseModel):
-    """The request. In lists `body` is its first 1,024 bytes; after 30 days that is all there is of a longer one.
+    """The request. In lists `body` is its first 1,024 bytes; once its retention ended that is all there is.
 
     `body_redacted`: something in it is masked, by the webhook's `redact_paths` or because of its name.
     """

@@ -18,7 +18,7 @@ _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _SLUG_KEY = "webhooks_tenant_id_slug_key"
 _JSON_COLUMNS = (
     *("auth_config", "idempotency_source", "handler_config", "filters", "metadata", "enrichment", "redact_paths"),
-    *("handshake", "validation"),
+    *("handshake", "validation", "retention_days"),
 )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from schemas.handshakes import HandshakeRule
+from schemas.retention import RetentionDays
 from schemas.webhooks import (
     NAME_LENGTH_MAX,
     SLUG_PATTERN,
@@ -114,6 +115,9 @@ class MemberSettings(_Frozen):
     priority: int = Field(default=1, ge=0, le=3, description="0 low, 1 normal, 2 high, 3 critical")
     rate_limit_per_minute: int = Field(default=600, ge=1, le=60_000, description="also the burst")
     max_body_bytes: int = Field(default=1_048_576, ge=1, le=16_777_216)
+    retention_days: RetentionDays | None = Field(
+        default=None, description="how long the log keeps its deliveries; null: as long as the tenant says"
+    )
 
 
 class InboundWebhookSettings(MemberSettings):

@@ -19,7 +19,8 @@ from infra.queries import load_queries
 from infra.settings import PostgresSettings
 
 IDLE_SECONDS_MAX = 15
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+QUERIES_FILE = Path(__file__).parent / "queries.sql"
+_QUERIES = load_queries(QUERIES_FILE)
 # A server that vanished without a word is noticed after 5 + 3 * 2 s.
 _KEEPALIVE_IDLE_SECONDS, _KEEPALIVE_INTERVAL_SECONDS, _KEEPALIVES_MAX = 5, 2, 3
 _UNACKNOWLEDGED_MS_MAX = 11_000

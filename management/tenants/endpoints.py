@@ -29,7 +29,7 @@ def tenant_routes(service: TenantService, access: Access) -> APIRouter:
 
     @router.patch("/tenants/{tenant_id}")
     def update_tenant(tenant_id: UUID, wanted: TenantUpdateInput, actor: editor) -> Tenant:
-        """Rename the caller's own tenant. Everything else is the operator's to change."""
+        """Rename the caller's own tenant, or have its log kept longer or shorter. Everything else is the operator's."""
         return service.update(actor, tenant_id, wanted)
 
     return router

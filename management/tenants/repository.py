@@ -1,5 +1,6 @@
 """The tenant's own row in Postgres."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -22,14 +23,18 @@ class TenantRepository:
         with tenant_transaction(self._pool, tenant_id) as connection:
             return self._read(connection, tenant_id)
 
-    def rename(self, actor: Actor, name: str) -> Row:
-        """Give the actor's tenant another name, with its audit entry; nothing where it has this one."""
+    def update(self, actor: Actor, changed: Callable[[Row], Row]) -> Row:
+        """Give columns of the actor's tenant the values that `changed` makes of the row, with an audit entry of those
+        that differ; nothing where none does."""
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
+            connection.execute(self._queries["lock_tenant"].encode(), {"tenant_id": actor.tenant_id})
             before = self._read(connection, actor.tenant_id)
-            parameters = {"tenant_id": actor.tenant_id, "name": name}
-            if connection.execute(self._queries["rename_tenant"].encode(), parameters).rowcount == 0:
+            after = changed(before)
+            differing = [name for name in before if after[name] != before[name]]
+            if not differing:
                 return before
-            change = {"before": {"name": before["name"]}, "after": {"name": name}}
+            connection.execute(self._queries["update_tenant"].encode(), {**after, "tenant_id": actor.tenant_id})
+            change = {"before": _only(before, differing), "after": _only(after, differing)}
             write_audit_entry(connection, actor, "tenant.updated", actor.tenant_id, **change)
             return self._read(connection, actor.tenant_id)
 
@@ -38,3 +43,7 @@ class TenantRepository:
         if row is None:
             raise NotFoundError(f"no tenant {tenant_id}")
         return row
+
+
+def _only(row: Row, names: Sequence[str]) -> Row:
+    return {name: row[name] for name in names}

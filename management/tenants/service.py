@@ -6,9 +6,16 @@ from infra.clock import rfc3339_of
 from infra.postgres import Row
 from management.access import Actor
 from management.errors import NotFoundError
+from management.inbound_webhooks.rules.problems import Problems, check_shape
 from management.paging import Page, PageMeta, PageRequest
 from management.tenants.repository import TenantRepository
-from management.tenants.schemas import Tenant, TenantUpdateInput
+from management.tenants.schemas import Tenant, TenantRetentionDays, TenantUpdateInput
+
+_RETENTION_COLUMNS = {
+    "bodies": "body_retention_days",
+    "rows": "row_retention_days",
+    "rejections": "rejection_retention_days",
+}
 
 
 class TenantService:
@@ -30,11 +37,9 @@ class TenantService:
         return _shown(self._repository.get(_own(actor, tenant_id)))
 
     def update(self, actor: Actor, tenant_id: UUID, wanted: TenantUpdateInput) -> Tenant:
-        """Rename the tenant. Raises NotFoundError for every other."""
+        """Change its name and its retention. Raises NotFoundError for every other, ValidationFailedError."""
         _own(actor, tenant_id)
-        changes = wanted.changes()
-        row = self._repository.rename(actor, changes["name"]) if changes else self._repository.get(tenant_id)
-        return _shown(row)
+        return _shown(self._repository.update(actor, lambda row: _changed(row, wanted)))
 
 
 def _own(actor: Actor, tenant_id: UUID) -> UUID:
@@ -43,6 +48,19 @@ def _own(actor: Actor, tenant_id: UUID) -> UUID:
     return tenant_id
 
 
+def _changed(row: Row, wanted: TenantUpdateInput) -> Row:
+    given = wanted.changes()
+    days = {_RETENTION_COLUMNS[name]: value for name, value in given.pop("retention_days", {}).items()}
+    after = {**row, **given, **days}
+    check_shape(TenantRetentionDays, _retention(after), "retention_days", problems := Problems())
+    problems.raise_if_any()
+    return after
+
+
+def _retention(row: Row) -> dict[str, int]:
+    return {name: row[column] for name, column in _RETENTION_COLUMNS.items()}
+
+
 def _shown(row: Row) -> Tenant:
     times = {name: rfc3339_of(row[name]) for name in ("created_at", "updated_at")}
-    return Tenant.model_validate({**row, **times})
+    return Tenant.model_validate({**row, **times, "retention_days": _retention(row)})

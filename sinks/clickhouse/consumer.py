@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -72,6 +72,11 @@ class ConsumerState:
     last_commit_at_us: int | None = None
     progress_at: float = field(default_factory=time.monotonic)
     owned: frozenset[tuple[str, int]] = frozenset()
+
+
+class _Inserted(NamedTuple):
+    rows: list[Rows]
+    completed: int
 
 
 class RangeConsumer:
@@ -182,22 +187,25 @@ class RangeConsumer:
             plan = Plan(batch.first_offset, batch.last_offset).encode(source.incarnation)
             if not self._commit(buffer, batch.first_offset, plan):
                 return False
-        built = self.subscription.build(batch.records, source)
-        completed = self._insert(buffer, batch, source, built)
-        if completed is None or not self._commit(buffer, batch.last_offset + 1, ""):
+        inserted = self._insert(buffer, batch, source)
+        if inserted is None or not self._commit(buffer, batch.last_offset + 1, ""):
             return False
-        self._report(batch, source, built, completed, time.monotonic() - started)
+        self._report(batch, source, inserted, time.monotonic() - started)
         return True
 
-    def _insert(self, buffer: Buffer, batch: Batch[Message], source: Source, built: list[Rows]) -> int | None:
-        """Rows that had to be completed; None when given up for the next owner."""
+    def _insert(self, buffer: Buffer, batch: Batch[Message], source: Source) -> _Inserted | None:
+        """The rows, and how many had to be completed; None when given up for the next owner."""
         wait_seconds = _RETRY_WAIT_SECONDS_FIRST
+        built: list[Rows] = []
         while self._owns(buffer):
             try:
+                # Within the attempt, as it asks ClickHouse how long rows are kept.
+                built = built or self.subscription.build(batch.records, source)
                 self._writer.write(built, source, batch.first_offset, batch.last_offset)
                 if not batch.planned:
-                    return 0
-                return self._writer.complete(built, source, batch.first_offset, batch.last_offset)
+                    return _Inserted(built, 0)
+                completed = self._writer.complete(built, source, batch.first_offset, batch.last_offset)
+                return _Inserted(built, completed)
             except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
                 metrics.ANALYTICS_INSERT_FAILURES.inc()
                 self._wait(f"ClickHouse: {error}", wait_seconds)
@@ -267,9 +275,9 @@ class RangeConsumer:
             self._buffers.pop(key, None)
         return keys
 
-    def _report(self, batch: Batch[Message], source: Source, built: list[Rows], completed: int, seconds: float) -> None:
+    def _report(self, batch: Batch[Message], source: Source, inserted: _Inserted, seconds: float) -> None:
         name = self.subscription.name
-        counts = {rows.table: rows.columns.num_rows for rows in built}
+        counts = {rows.table: rows.columns.num_rows for rows in inserted.rows}
         for table, count in counts.items():
             metrics.ANALYTICS_ROWS.labels(table).inc(count)
         undecodable = counts.get("undecodable_records", 0)
@@ -287,7 +295,7 @@ class RangeConsumer:
             records=len(batch.records),
             undecodable=undecodable,
             replayed=batch.planned,
-            completed=completed,
+            completed=inserted.completed,
             seconds=round(seconds, 4),
         )
 

@@ -12,10 +12,12 @@ from infra.enrichment.locations import Find, Locations
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, KafkaUnavailableError
 from infra.groups import ANALYTICS_TOPICS
 from infra.lag import LagReader
+from infra.retention.days import ReadRetention
+from infra.retention.settings import LiveRetention
 from infra.role import PartHealth
 from infra.settings import Settings
 from infra.topics import RECORDED
-from sinks.clickhouse.consumer import RangeConsumer, Subscription
+from sinks.clickhouse.consumer import Build, RangeConsumer, Subscription
 from sinks.clickhouse.core.attestations import build_attestations
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
@@ -36,11 +38,14 @@ _WATCH_SECONDS = 2.0
 _ANSWER_SECONDS_MAX = 5.0
 
 
-def _locating(subscription: Subscription, locate: Find) -> Subscription:
-    """The one of requests finds out where addresses are."""
-    if subscription.build is not build_requests:
-        return subscription
-    return replace(subscription, build=partial(build_requests, locate=locate))
+def _informed(subscription: Subscription, locate: Find, read_retention: ReadRetention) -> Subscription:
+    """Every one knows how long rows are kept; the one of requests finds out where addresses are, too."""
+    builds: dict[str, Build] = {
+        "requests": partial(build_requests, locate=locate, read_retention=read_retention),
+        "outcomes": partial(build_outcomes, read_retention=read_retention),
+        "rejections": partial(build_rejections, read_retention=read_retention),
+    }
+    return replace(subscription, build=builds[subscription.name])
 
 
 class AnalyticsRole:
@@ -54,9 +59,10 @@ class AnalyticsRole:
         self._stopping = threading.Event()
         writer = BatchWriter(clickhouse)
         locate = Locations(settings.enrichment.mmdb_file).find
+        read_retention = LiveRetention(clickhouse)
         self._consumers = [
             RangeConsumer(
-                _locating(subscription, locate),
+                _informed(subscription, locate, read_retention),
                 writer,
                 kafka=settings.kafka,
                 analytics=settings.analytics,

@@ -15,9 +15,10 @@ def test_a_tenant_sees_itself_and_no_other(management_base: ManagementBase) -> N
     assert listed["meta"] == {"page": 1, "per_page": 25, "total": 1}
     assert set(tenant) == {
         *("id", "slug", "name", "entitlements", "inbound_webhooks_enabled", "api_requests_per_minute"),
-        *("created_at", "updated_at"),
+        *("retention_days", "created_at", "updated_at"),
     }
     assert (tenant["id"], tenant["slug"]) == (str(management_base.tenant.id), "acme")
+    assert tenant["retention_days"] == {"bodies": 30, "rows": 400, "rejections": 14}
     assert tenant["entitlements"] == ["webhooks", "public_api", "workflows"]
     assert management_base.call("GET", f"/tenants/{tenant['id']}").json() == tenant
     assert management_base.call("GET", "/tenants", params={"page": 2}).json()["data"] == []

@@ -5,12 +5,13 @@ import json
 import orjson
 import pytest
 
+from infra.retention.days import NIL, Retention, Setting, expires_at
 from schemas.records import DispatchStatus
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
-from tests.support.analytics import TENANT, MadeRecord, outcome_record, rejection_record, request_record
+from tests.support.analytics import BODY, TENANT, WEBHOOK, MadeRecord, outcome_record, rejection_record, request_record
 
 SOURCE = Source("topic", "incarnation", 3)
 AT = 1_790_000_000_000_000
@@ -27,6 +28,33 @@ def test_a_request_keeps_every_byte_and_says_where_it_came_from() -> None:
     assert row["received_at"].timestamp() * 1_000_000 == AT
     assert orjson.loads(row["request_headers"])["x-event"] == "alert.opened"
     assert row["replay_id"] is None
+
+
+def test_rows_say_when_they_expire_only_where_somebody_wants_something_else() -> None:
+    settings = {(TENANT, NIL): Setting(10, 100, 3), (TENANT, WEBHOOK): Setting(0, 7)}
+    by_webhook, by_tenant = request_record(ID, AT, b"b" * 2_000), request_record(ID, AT, webhook_id=ID)
+    of_nobody = request_record(ID, AT, tenant_id=ID)
+    [requests] = build_requests([by_webhook, by_tenant, of_nobody], SOURCE, read_retention=lambda: Retention(settings))
+    [outcomes] = build_outcomes([outcome_record(ID, AT)], SOURCE, read_retention=lambda: Retention(settings))
+    [rejections] = build_rejections(
+        [rejection_record(ID, AT), rejection_record(ID, AT, tenant_id=None)],
+        SOURCE,
+        read_retention=lambda: Retention(settings),
+    )
+    first, second, third = requests.columns.to_pylist()
+    seconds, day = AT // 1_000_000, 86_400
+    assert (first["body_expires_at"], first["row_expires_at"]) == (seconds, seconds + 7 * day)
+    assert (first["body"], first["body_head"], first["body_bytes"]) == (None, b"b" * 1_024, 2_000)
+    assert (second["body_expires_at"], second["row_expires_at"]) == (seconds + 10 * day, seconds + 100 * day)
+    assert (second["body"], second["body_head"]) == (BODY, BODY)
+    assert (third["body_expires_at"], third["row_expires_at"]) == (None, None)
+    [outcome] = outcomes.columns.to_pylist()
+    assert (outcome["body_expires_at"], outcome["row_expires_at"]) == (seconds, seconds + 7 * day)
+    assert rejections.columns.column("expires_at").to_pylist() == [seconds + 3 * day, None]
+
+
+def test_an_expiry_beyond_what_the_column_holds_is_its_last_second() -> None:
+    assert expires_at(4_102_000_000_000_000, 3_650) == 2**32 - 1
 
 
 def test_records_of_one_delivery_fold_into_one_row_with_the_last_of_each_group() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from infra.retention.days import ReadRetention, Retention, no_retention
 from schemas.encoding import record_bytes
 from schemas.records import DeliveryRecord
 from sinks.clickhouse.core.rows import (
@@ -22,6 +23,7 @@ from sinks.clickhouse.core.rows import (
     check_ids,
     check_integer,
     check_time,
+    expiries,
     texts,
     times,
 )
@@ -46,7 +48,9 @@ class _Outcome:
     requested_at: int | None = None
 
 
-def build_outcomes(records: Sequence[ConsumedRecord], source: Source) -> list[Rows]:
+def build_outcomes(
+    records: Sequence[ConsumedRecord], source: Source, *, read_retention: ReadRetention = no_retention
+) -> list[Rows]:
     """Rows of `deliveries`, and of `undecodable_records` for what cannot be read."""
     undecodable = Undecodable(source)
     by_delivery: dict[tuple[str, str, int, str], _Outcome] = {}
@@ -55,7 +59,7 @@ def build_outcomes(records: Sequence[ConsumedRecord], source: Source) -> list[Ro
             _fold(by_delivery, _checked(record), record.offset() or 0)
         except ValueError as error:
             undecodable.add(record, error)
-    built = [_deliveries(list(by_delivery.values()), source)] if by_delivery else []
+    built = [_deliveries(list(by_delivery.values()), source, read_retention())] if by_delivery else []
     kept = undecodable.build()
     return [*built, kept] if kept is not None else built
 
@@ -104,7 +108,7 @@ def _handled_by(parsed: DeliveryRecord) -> tuple[str, str]:
     return parsed.handler or ("action" if action else ""), action
 
 
-def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
+def _deliveries(outcomes: Sequence[_Outcome], source: Source, retention: Retention) -> Rows:
     received_at = [outcome.received_at for outcome in outcomes]
     columns = {
         "tenant_id": texts([outcome.tenant_id for outcome in outcomes]),
@@ -116,6 +120,7 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source) -> Rows:
         **_group_columns("processed", [outcome.processed for outcome in outcomes], source),
         **_group_columns("handled", [outcome.handled for outcome in outcomes], source),
         "handled_requested_at": times([outcome.requested_at for outcome in outcomes]),
+        **expiries([retention.of_webhook(one.tenant_id, one.webhook_id) for one in outcomes], received_at),
     }
     offsets = ([outcome.processed[-1] for outcome in outcomes], [outcome.handled[-1] for outcome in outcomes])
     return Rows("deliveries", pa.table(columns), offsets, "present_outcomes", min(received_at), max(received_at))

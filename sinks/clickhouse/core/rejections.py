@@ -6,6 +6,8 @@ import orjson
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from infra.retention.days import NIL as _NIL
+from infra.retention.days import ReadRetention, Retention, expires_at, no_retention
 from schemas.records import RejectionRecord
 from sinks.clickhouse.core.rows import (
     ConsumedRecord,
@@ -21,11 +23,12 @@ from sinks.clickhouse.core.rows import (
 )
 
 _parse = TypeAdapter(RejectionRecord).validate_json
-_NIL = "00000000-0000-0000-0000-000000000000"
 _COUNT_LAST = 2**32 - 1
 
 
-def build_rejections(records: Sequence[ConsumedRecord], source: Source) -> list[Rows]:
+def build_rejections(
+    records: Sequence[ConsumedRecord], source: Source, *, read_retention: ReadRetention = no_retention
+) -> list[Rows]:
     """Rows of `rejections`, and of `undecodable_records` for what cannot be read."""
     undecodable = Undecodable(source)
     parsed: list[tuple[int, RejectionRecord]] = []
@@ -34,7 +37,7 @@ def build_rejections(records: Sequence[ConsumedRecord], source: Source) -> list[
             parsed.append((record.offset() or 0, _checked(record)))
         except ValueError as error:
             undecodable.add(record, error)
-    built = [_rejections(parsed, source)] if parsed else []
+    built = [_rejections(parsed, source, read_retention())] if parsed else []
     kept = undecodable.build()
     return [*built, kept] if kept is not None else built
 
@@ -47,7 +50,7 @@ def _checked(record: ConsumedRecord) -> RejectionRecord:
     return parsed
 
 
-def _rejections(parsed: Sequence[tuple[int, RejectionRecord]], source: Source) -> Rows:
+def _rejections(parsed: Sequence[tuple[int, RejectionRecord]], source: Source, retention: Retention) -> Rows:
     rejected_at = [rejection.rejected_at for _, rejection in parsed]
     columns = {
         "tenant_id": texts([rejection.tenant_id or _NIL for _, rejection in parsed]),
@@ -63,6 +66,13 @@ def _rejections(parsed: Sequence[tuple[int, RejectionRecord]], source: Source) -
         "count": pa.array([rejection.count for _, rejection in parsed], pa.uint32()),
         **source_columns(source, len(parsed), incarnation="raw_incarnation", partition="raw_partition"),
         "raw_offset": pa.array([offset for offset, _ in parsed], pa.uint64()),
+        "expires_at": pa.array(
+            [
+                expires_at(rejection.rejected_at, retention.of_tenant(rejection.tenant_id or _NIL).rejections)
+                for _, rejection in parsed
+            ],
+            pa.uint32(),
+        ),
     }
     offsets = ([offset for offset, _ in parsed],)
     return Rows("rejections", pa.table(columns), offsets, "present_rejections", min(rejected_at), max(rejected_at))

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from infra.enrichment.locations import Find, Location, nowhere
 from infra.enrichment.user_agents import parse_user_agent
 from infra.requests.redaction import compile_redaction
+from infra.retention.days import ReadRetention, Retention, Setting, no_retention
 from schemas import headers as record_headers
 from schemas.records import RequestFacts
 from sinks.clickhouse.core.rows import (
@@ -23,6 +24,7 @@ from sinks.clickhouse.core.rows import (
     check_ids,
     check_integer,
     check_time,
+    expiries,
     source_columns,
     times,
 )
@@ -69,10 +71,20 @@ _COLUMNS: Mapping[str, pa.DataType | None] = {
     "location_asn": pa.uint32(),
     "location_organisation": pa.string(),
 }
-_RECEIVED_AT = 1 + list(_COLUMNS).index("received_at")
+_TENANT_ID, _WEBHOOK_ID, _RECEIVED_AT, _BODY = (
+    1 + list(_COLUMNS).index(name) for name in ("tenant_id", "webhook_id", "received_at", "body")
+)
+#: What stays of a body that is never written whole; the table takes as much of every other by itself.
+_HEAD_BYTES = 1_024
 
 
-def build_requests(records: Sequence[ConsumedRecord], source: Source, *, locate: Find = nowhere) -> list[Rows]:
+def build_requests(
+    records: Sequence[ConsumedRecord],
+    source: Source,
+    *,
+    locate: Find = nowhere,
+    read_retention: ReadRetention = no_retention,
+) -> list[Rows]:
     """Rows of `deliveries`, and of `undecodable_records` for what cannot be read; `locate` says where addresses are."""
     undecodable = Undecodable(source)
     # Columns from the start: rows kept as tuples would be one more thing per row for the garbage collector to walk.
@@ -86,7 +98,7 @@ def build_requests(records: Sequence[ConsumedRecord], source: Source, *, locate:
             continue
         for append, value in zip(appends, row, strict=True):
             append(value)
-    built = [_deliveries(columns, source)] if columns[0] else []
+    built = [_deliveries(columns, source, read_retention())] if columns[0] else []
     kept = undecodable.build()
     return [*built, kept] if kept is not None else built
 
@@ -135,7 +147,7 @@ def _trace_id(traceparent: str | None) -> str | None:
     return parts[1] if len(parts) >= 4 else None
 
 
-def _deliveries(by_column: Sequence[list[Any]], source: Source) -> Rows:
+def _deliveries(by_column: Sequence[list[Any]], source: Source, retention: Retention) -> Rows:
     offsets, received_at = by_column[0], by_column[_RECEIVED_AT]
     columns = {
         name: times(values) if kind is None else pa.array(values, kind)
@@ -145,4 +157,17 @@ def _deliveries(by_column: Sequence[list[Any]], source: Source) -> Rows:
         source, len(received_at), topic="raw_topic", incarnation="raw_incarnation", partition="raw_partition"
     )
     columns["raw_offset"] = pa.array(offsets, pa.uint64())
+    settings = [
+        retention.of_webhook(*webhook) for webhook in zip(by_column[_TENANT_ID], by_column[_WEBHOOK_ID], strict=True)
+    ]
+    columns |= expiries(settings, received_at)
+    if any(setting.bodies == 0 for setting in settings):
+        columns |= _without_bodies(by_column[_BODY], settings)
     return Rows("deliveries", pa.table(columns), (offsets,), "present_requests", min(received_at), max(received_at))
+
+
+def _without_bodies(bodies: Sequence[bytes], settings: Sequence[Setting]) -> dict[str, pa.Array]:
+    """Of bodies that are kept for no day only the heads are written; the table makes heads of whole bodies alone."""
+    kept = [None if setting.bodies == 0 else body for body, setting in zip(bodies, settings, strict=True)]
+    heads = [body[:_HEAD_BYTES] for body in bodies]
+    return {"body": pa.array(kept, pa.large_binary()), "body_head": pa.array(heads, pa.large_binary())}

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import orjson
 import pyarrow as pa
 
+from infra.retention.days import Setting, expires_at
+
 US_FIRST = 946_684_800_000_000
 US_LAST = 4_102_444_800_000_000
 _INTEGER_LAST = 2**63 - 1
@@ -91,6 +93,18 @@ class Undecodable:
             "value": pa.array(values, pa.large_binary()),
         }
         return Rows("undecodable_records", pa.table(columns), (offsets,), "present_undecodable", US_FIRST, US_LAST)
+
+
+def expiries(settings: Sequence[Setting], received_at: Sequence[int]) -> dict[str, pa.Array]:
+    """When the body and the row of each delivery expire; null where the table's default holds.
+
+    Requests and outcomes both say so: the halves of a delivery that were not merged yet go together.
+    """
+    pairs = list(zip(received_at, settings, strict=True))
+    return {
+        "body_expires_at": pa.array([expires_at(at_us, setting.bodies) for at_us, setting in pairs], pa.uint32()),
+        "row_expires_at": pa.array([expires_at(at_us, setting.rows) for at_us, setting in pairs], pa.uint32()),
+    }
 
 
 def source_columns(source: Source, count: int, **names: str) -> dict[str, pa.Array]:

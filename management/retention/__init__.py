@@ -1,0 +1,1 @@
+"""How long tenants and webhooks want their log kept: from Postgres to ClickHouse, and onto the rows that are there."""
