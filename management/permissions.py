@@ -13,7 +13,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "client": _ALL,
     "client_location": _ALL,
     "contact": _ALL,
-    "delivery": ("read", "export"),
+    "delivery": ("read", "export", "erase"),
     "event_type": ("create", "read", "delete"),
     "external_entity_mapping": _ALL,
     "inbound_webhook": ("create", "read", "update", "delete", "replay"),

@@ -10,6 +10,7 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.postgres import Pool
 from infra.presets import load_presets
+from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from management.access import Access
 from management.actions.endpoints import action_routes
@@ -33,6 +34,9 @@ from management.deliveries.service import DeliveryService
 from management.delivery_stream.endpoints import delivery_stream_routes
 from management.delivery_stream.service import DeliveryStreamService
 from management.entities.resources import entity_resources
+from management.erasures.endpoints import erasure_routes
+from management.erasures.repository import ErasureRepository
+from management.erasures.service import ErasureService
 from management.event_types.endpoints import event_type_routes, webhook_event_type_routes
 from management.event_types.repository import EventTypeRepository
 from management.event_types.service import EventTypeService
@@ -96,6 +100,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         webhook_delivery_routes(deliveries, access),
         event_type_routes(event_types, access),
         *entity_resources(pool, access),
+        erasure_routes(ErasureService(ErasureRepository(pool), clickhouse, load_secret_box(settings)), access),
         ledger_routes(LedgerService(LedgerRepository(pool), settings, clickhouse), access),
         rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),

@@ -9,12 +9,14 @@ from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, Pos
 from infra.health import HttpServer, health_routes
 from infra.postgres import Pool, open_pool, unavailability_translated
 from infra.role import PartHealth, Role
+from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
+from management.erasures.work import ErasureWork
 from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
@@ -41,7 +43,7 @@ class ManagementRole:
         self._status: SystemStatus | None = None
         alerts = (AlertJob(settings, clickhouse),) if settings.alerts.enabled else ()
         self._jobs: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings), *alerts)
-        self._works: Sequence[LedWork] = (RetentionWork(settings.postgres, clickhouse),)
+        self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
@@ -66,6 +68,10 @@ class ManagementRole:
         self._server.start()
         for job in self._jobs:
             job.start()
+        self._works = (
+            RetentionWork(self._settings.postgres, self._clickhouse),
+            ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
+        )
         for work in self._works:
             work.start()
         self._testing.start()

@@ -8,7 +8,7 @@
     location_country_code, location_country, location_region, location_city, location_latitude, location_longitude,
     location_time_zone, location_asn, location_organisation, metadata, ingress_us, is_test, replay_id, replayed_from, trace_id, response_status,
     dispatch_status, handler, action, handler_outcome, error_code, error_message, error_path, duplicate_of, attempts, priority,
-    toUnixTimestamp64Micro(recorded_at) AS recorded_at_us,
+    toUnixTimestamp64Micro(recorded_at) AS recorded_at_us, toUnixTimestamp64Milli(erased_at) * 1000 AS erased_at_us,
     /*body_columns*/;
 
 -- name: no_body

@@ -89,6 +89,9 @@ class InboundWebhookDelivery(BaseModel):
     replayed_from: str | None
     replay_id: str | None
     is_test: bool
+    erased_at: str | None = Field(
+        default=None, description="when its body, and maybe more of it, was deleted: see /erasures"
+    )
     trace_id: str | None
 
 

@@ -39,13 +39,13 @@ _ANSWER_SECONDS_MAX = 5.0
 
 
 def _informed(subscription: Subscription, locate: Find, read_retention: ReadRetention) -> Subscription:
-    """Every one knows how long rows are kept; the one of requests finds out where addresses are, too."""
+    """Those of the log know how long rows are kept; the one of requests finds out where addresses are, too."""
     builds: dict[str, Build] = {
         "requests": partial(build_requests, locate=locate, read_retention=read_retention),
         "outcomes": partial(build_outcomes, read_retention=read_retention),
         "rejections": partial(build_rejections, read_retention=read_retention),
     }
-    return replace(subscription, build=builds[subscription.name])
+    return replace(subscription, build=builds.get(subscription.name, subscription.build))
 
 
 class AnalyticsRole:

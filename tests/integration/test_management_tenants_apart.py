@@ -19,6 +19,7 @@ from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import delivery_ids, rejection_record, request_record
 from tests.support.entities import EXAMPLES, make_entity
+from tests.support.erasures import await_closed
 from tests.support.management import ManagementBase
 from tests.support.operations import Operation, all_operations
 from tests.support.people import Browser, give_password, make_person, make_role, signed_in
@@ -106,8 +107,12 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
         timeout_seconds=60,
         what="the webhook is published, so that no table changes by itself",
     )
+    delivery_id = _kept_delivery(base, clickhouse_engine)
+    erasure = base.call("DELETE", f"/deliveries/{_kept_delivery(base, clickhouse_engine)}/body").json()
+    await_closed(base, clickhouse_engine, erasure["id"])
     return Owned(
         {
+            "erasure_id": erasure["id"],
             "webhook_id": webhook["id"],
             "name": event_type,
             "version": "1",
@@ -117,7 +122,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "session_id": session_id,
             "tenant_id": str(base.tenant.id),
             "alert_id": _open_alert(base),
-            "delivery_id": _kept_delivery(base, clickhouse_engine),
+            "delivery_id": delivery_id,
             "rejection_id": _kept_rejection(base, clickhouse_engine),
             "entity_type": "ticket",
             "entity_id": entities["ticket_id"],

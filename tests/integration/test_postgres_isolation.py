@@ -18,6 +18,7 @@ SECURED_TABLES = (
     *("external_entity_mappings", "applied_commands", "outbox"),
     *("roles", "user_roles", "sessions", "sign_in_failures", "api_rate_buckets"),
     *("webhook_secrets", "webhook_versions", "webhook_tests", "configuration_outbox", "audit_entries", "event_types"),
+    "erasures",
     *("services", "invoices", "projects", "project_phases", "project_statuses", "project_tasks"),
     *("non_billable_categories", "interactions", "time_periods", "time_sheets", "time_entries"),
     *("ticket_comments", "tags", "entity_tags", "alerts", "alert_rules"),
