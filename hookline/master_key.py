@@ -1,4 +1,4 @@
-"""A new master key for every webhook's secret, while everything runs, and the old one's end.
+"""A new master key for every webhook's secret and every erasure's value, while everything runs, and the old one's end.
 
 Every step can be taken again, so a rotation that was broken off is gone on with by starting it once more. The key file
 says where it stands: with one key in it a rotation begins, with more it is under way, the first of them the new one.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -22,7 +22,7 @@ from infra.compacted import read_to_end
 from infra.errors import SecretError
 from infra.postgres import CONNECT_TIMEOUT_SECONDS, Connection, Row, set_tenant, unavailability_translated
 from infra.queries import load_queries
-from infra.secretbox import MasterKeyFile, SecretBox, key_id, key_id_of, new_key, webhook_context
+from infra.secretbox import MasterKeyFile, SecretBox, erasure_context, key_id, key_id_of, new_key, webhook_context
 from infra.settings import Settings
 from infra.topics import CONFIGURATION
 from management.configuration.records import enqueue_change
@@ -36,6 +36,28 @@ _BATCH_SECRETS = 500
 _PUBLISH_SECONDS_MAX = 120.0
 _POLL_SECONDS = 0.2
 _NAMED_MAX = 5
+
+
+class _Kind(NamedTuple):
+    """Something that is sealed: whose it is, and its statements."""
+
+    owner: str
+    page: str
+    replace: str
+    first: Mapping[str, Any]
+    context: Callable[[str, str], str]
+
+
+_FIRST = UUID(int=0)
+_OF_WEBHOOKS = _Kind(
+    *("webhook_id", "page_secrets", "replace_secret"),
+    {"tenant_id": _FIRST, "webhook_id": _FIRST, "slot": ""},
+    webhook_context,
+)
+_OF_ERASURES = _Kind(
+    *("id", "page_erasure_values", "replace_erasure_value"), {"tenant_id": _FIRST, "id": _FIRST}, erasure_context
+)
+_KINDS = (_OF_WEBHOOKS, _OF_ERASURES)
 
 
 def master_key_file(settings: Settings) -> MasterKeyFile:
@@ -64,16 +86,17 @@ def reseal(settings: Settings, key_file: MasterKeyFile, say: Say) -> int:
     keys = key_file.read()
     box, resealed, unopened = SecretBox(keys), 0, []
     with _connected(settings) as connection:
-        for page in _pages(connection, key_id(keys[0])):
-            for tenant_id, rows in groupby(page, itemgetter("tenant_id")):
-                done, failed = _reseal_batch(connection, box, tenant_id, list(rows))
-                resealed += done
-                unopened += failed
-            say(f"{resealed} secrets resealed")
+        for kind in _KINDS:
+            for page in _pages(connection, key_id(keys[0]), kind):
+                for tenant_id, rows in groupby(page, itemgetter("tenant_id")):
+                    done, failed = _reseal_batch(connection, box, tenant_id, list(rows), kind=kind)
+                    resealed += done
+                    unopened += failed
+                say(f"{resealed} secrets resealed")
         _await_published(connection)
     if unopened:
         named = ", ".join(str(webhook_id) for webhook_id in unopened[:_NAMED_MAX])
-        raise WorkFailedError(f"secrets of {len(unopened)} webhooks are sealed under keys the file lacks: {named}")
+        raise WorkFailedError(f"{len(unopened)} secrets are sealed under keys the file lacks, those of: {named}")
     return resealed
 
 
@@ -90,7 +113,7 @@ def drop_old_keys(settings: Settings, key_file: MasterKeyFile) -> int:
         raise WorkFailedError(f"the key is {age_seconds:.0f} s old: try again when it is {SETTLE_SECONDS} s old")
     current = key_id(keys[0])
     with _connected(settings) as connection:
-        left = sum(len(page) for page in _pages(connection, current))
+        left = sum(len(page) for kind in _KINDS for page in _pages(connection, current, kind))
     if left:
         raise WorkFailedError(f"{left} secrets are sealed under an old key: run `hookline keys rotate-master` first")
     published = _published_under_others(settings, current)
@@ -111,14 +134,14 @@ def _connected(settings: Settings) -> Connection:
         )
 
 
-def _pages(connection: Connection, current: str) -> Iterator[list[Row]]:
+def _pages(connection: Connection, current: str, kind: "_Kind") -> Iterator[list[Row]]:
     """Secrets of all tenants that are not sealed under `current`, some at a time, in the order of their tenants."""
-    after: Mapping[str, Any] = {"tenant_id": UUID(int=0), "webhook_id": UUID(int=0), "slot": ""}
+    after = kind.first
     while True:
         parameters = {**after, "current": f"v1.{current}.", "limit": _BATCH_SECRETS}
         with unavailability_translated():
             connection.execute(_QUERIES["become_relay"].encode())
-            page = connection.execute(_QUERIES["page_secrets"].encode(), parameters).fetchall()
+            page = connection.execute(_QUERIES[kind.page].encode(), parameters).fetchall()
         if not page:
             return
         yield page
@@ -126,25 +149,26 @@ def _pages(connection: Connection, current: str) -> Iterator[list[Row]]:
 
 
 def _reseal_batch(
-    connection: Connection, box: SecretBox, tenant_id: UUID, rows: Sequence[Row]
+    connection: Connection, box: SecretBox, tenant_id: UUID, rows: Sequence[Row], *, kind: "_Kind"
 ) -> tuple[int, list[UUID]]:
     """One transaction: new ciphertexts where the old ones still stand, and that the webhooks are to be published.
 
-    How many, and the webhooks whose secrets do not open.
+    How many, and the webhooks (erasures) whose secrets do not open.
     """
     done, failed = 0, []
     with unavailability_translated(), connection.transaction():
         connection.execute(_QUERIES["become_service"].encode())
         set_tenant(connection, tenant_id)
         for row in rows:
-            context = webhook_context(str(tenant_id), str(row["webhook_id"]))
+            context = kind.context(str(tenant_id), str(row[kind.owner]))
             try:
                 resealed = box.seal(box.open(row["sealed"], context=context), context=context)
             except SecretError:
-                failed.append(row["webhook_id"])
+                failed.append(row[kind.owner])
                 continue
-            done += connection.execute(_QUERIES["replace_secret"].encode(), {**row, "resealed": resealed}).rowcount
-            enqueue_change(connection, tenant_id, row["webhook_id"])
+            done += connection.execute(_QUERIES[kind.replace].encode(), {**row, "resealed": resealed}).rowcount
+            if kind is _OF_WEBHOOKS:
+                enqueue_change(connection, tenant_id, row["webhook_id"])
     return done, failed
 
 

@@ -33,6 +33,17 @@ LIMIT %(limit)s
 UPDATE webhook_secrets SET sealed = %(resealed)s
 WHERE tenant_id = %(tenant_id)s AND webhook_id = %(webhook_id)s AND slot = %(slot)s AND sealed = %(sealed)s
 
+-- name: page_erasure_values
+SELECT tenant_id, id, sealed_value AS sealed
+FROM erasures
+WHERE sealed_value IS NOT NULL AND NOT starts_with(sealed_value, %(current)s) AND (tenant_id, id) > (%(tenant_id)s, %(id)s)
+ORDER BY tenant_id, id
+LIMIT %(limit)s
+
+-- name: replace_erasure_value
+UPDATE erasures SET sealed_value = %(resealed)s
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND sealed_value = %(sealed)s
+
 -- name: last_change
 SELECT coalesce(max(position), 0) AS position FROM configuration_outbox
 

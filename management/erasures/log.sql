@@ -68,11 +68,12 @@ WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID}
 -- name: hide
 -- The newest value of a column is the one that is read.
 INSERT INTO deliveries
-    (tenant_id, webhook_id, received_at, delivery_id, erased_at, body, body_head, request_query, request_headers,
+    (tenant_id, webhook_id, received_at, delivery_id, erased_at, body, body_head, body_bytes, request_query,
+    request_headers,
     idempotency_key, processed_outcome, processed_error_message, processed_metadata, handled_outcome,
     handled_error_message, handled_metadata)
 SELECT
-    tenant_id, webhook_id, received_at, delivery_id, erased_at, '', '', if(clears_request, '', NULL),
+    tenant_id, webhook_id, received_at, delivery_id, erased_at, '', '', NULL, if(clears_request, '', NULL),
     if(clears_request, '', NULL), if(clears_request, '', NULL), if(clears_outcome, '', NULL),
     if(clears_outcome, '', NULL), if(clears_outcome, '', NULL), if(clears_outcome, '', NULL),
     if(clears_outcome, '', NULL), if(clears_outcome, '', NULL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from management.erasures.repository import ErasureRepository
 from management.erasures.work import ErasureWork
 from schemas.records import DeliveryError, ErrorCode
 from tests.support.analytics import FACTS, MadeRecord, delivery_ids, outcome_record, request_record
-from tests.support.erasures import await_status
+from tests.support.erasures import FORGET_AT_ONCE, await_status
 from tests.support.management import ManagementBase, bearer
 from tests.support.retention import keep
 from tests.support.wait import eventually
@@ -86,8 +87,43 @@ class Person:
 
 
 @pytest.fixture
-def person(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Person:
-    return Person(management_base, clickhouse_engine, f"{uuid.uuid4().hex}@x.example", str(uuid.uuid4()))
+def person(
+    request: pytest.FixtureRequest,
+    management_base: ManagementBase,
+    clickhouse_engine: ClickHouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Person:
+    """Erasures do not wait for files to go, but in the test that looks for these."""
+    monkeypatch.setattr(ErasureWork, "look_seconds", 0.05)
+    monkeypatch.setattr("management.erasures.work._REMOVAL_POLL_SECONDS", 0.05)
+    if request.node.get_closest_marker("usefixtures") is None:
+        monkeypatch.setattr("management.erasures.work.is_removed", lambda *_: _is_written(clickhouse_engine))
+    return Person(management_base, clickhouse_engine, f"{uuid.uuid4().hex[:16]}@x.example", str(uuid.uuid4()))
+
+
+def _is_written(clickhouse: ClickHouse) -> bool:
+    return clickhouse.query("SELECT 1 AS one FROM system.mutations WHERE NOT is_done") == []
+
+
+def files_with(folder: Path, text: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in _content(path)]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # the engine has just let go of it
+        return b""
+
+
+@pytest.mark.usefixtures("clickhouse_engine")
+def test_no_file_of_the_engine_has_the_value_once_the_receipt_says_so(person: Person, stack_folder: Path) -> None:
+    person.clickhouse.execute(FORGET_AT_ONCE)
+    person.outcome(person.delivery(), handler_outcome={"who": person.address})
+    folder = stack_folder / "clickhouse"
+    assert files_with(folder, person.address)
+    await_status(person.base, person.ask()["id"])
+    assert files_with(folder, person.address) == []
 
 
 def test_everything_of_a_person_goes_and_the_receipt_says_so(person: Person) -> None:
@@ -98,7 +134,7 @@ def test_everything_of_a_person_goes_and_the_receipt_says_so(person: Person) -> 
     person.outcome(told, handler_outcome={"title": f"of {person.address}"}, error=error)
     person.outcome(plain, stage="actions", handler_outcome={"ticket_id": TICKET})
     elsewhere, others = person.delivery(body={"cc": person.address}), person.delivery(tenant_id=base.other_tenant.id)
-    done = await_status(base, person.clickhouse, person.ask()["id"])
+    done = await_status(base, person.ask()["id"])
     receipt = done["receipt"]
     assert (receipt["deliveries_matched"], [entry["deliveries"] for entry in receipt["cleared"]]) == (2, [2, 1])
     for delivery_id in (told, plain):
@@ -120,7 +156,7 @@ def test_the_value_stands_nowhere_and_the_receipt_is_held_by_the_audit(person: P
     base = person.base
     person.delivery()
     asked = person.ask()
-    done = await_status(base, person.clickhouse, asked["id"])
+    done = await_status(base, asked["id"])
     assert done["receipt_hash"] == receipt_hash(done["receipt"])
     entries = base.rows(
         "SELECT action, after FROM audit_entries WHERE resource_id = %s ORDER BY occurred_at", (asked["id"],)
@@ -139,7 +175,7 @@ def test_one_body_goes_and_the_rest_of_its_row_stays(person: Person) -> None:
     delivery_id = person.delivery()
     answer = person.base.call("DELETE", f"/deliveries/{delivery_id}/body")
     assert (answer.status_code, answer.json()["kind"]) == (202, "body")
-    receipt = await_status(person.base, person.clickhouse, answer.json()["id"])["receipt"]
+    receipt = await_status(person.base, answer.json()["id"])["receipt"]
     assert (receipt["deliveries_matched"], len(receipt["cleared"])) == (1, 1)
     shown = person.shown(delivery_id)
     assert (shown["request"]["body"], shown["request"]["headers"]) == ("", {"x-from": person.address})
@@ -154,7 +190,7 @@ def test_what_comes_back_from_kafka_goes_again_until_the_erasure_ends(person: Pe
     base = person.base
     delivery_id, record = person.records()
     keep(person.clickhouse, requests=[record])
-    first = await_status(base, person.clickhouse, person.ask()["id"])
+    first = await_status(base, person.ask()["id"])
     keep(person.clickhouse, requests=[record])
     person.outcome(delivery_id, handler_outcome={"who": person.address})
     assert person.in_the_log(delivery_id)
@@ -195,11 +231,11 @@ def test_whoever_dies_in_between_leaves_it_to_be_gone_on_with(
 ) -> None:
     """Before each step that changes something. The role is kept from it meanwhile: it is not due."""
     base = person.base
-    erasure_id = await_status(base, person.clickhouse, person.ask()["id"])["id"]
+    erasure_id = await_status(base, person.ask()["id"])["id"]
     delivery_id = person.delivery()
     base.write(
-        "UPDATE erasures SET status = 'pending', asked_at = now(), next_look_at = 'infinity', receipt = NULL, "
-        "receipt_hash = NULL WHERE id = %s",
+        "UPDATE erasures SET status = 'pending', asked_at = now(), next_look_at = now() + interval '1 day', "
+        "receipt = NULL, receipt_hash = NULL WHERE id = %s",
         (erasure_id,),
     )
     pool = open_pool(base.settings.postgres)
@@ -222,19 +258,19 @@ def test_whoever_dies_in_between_leaves_it_to_be_gone_on_with(
         eventually(dies, timeout_seconds=60, what="the work to die")
     pool.close()
     base.write("UPDATE erasures SET next_look_at = now() WHERE id = %s", (erasure_id,))
-    receipt = await_status(base, person.clickhouse, erasure_id)["receipt"]
+    receipt = await_status(base, erasure_id)["receipt"]
     assert receipt["deliveries_matched"] == 1
     assert not person.in_the_log(delivery_id)
 
 
 def test_a_value_that_no_key_opens_fails_and_says_why(person: Person) -> None:
     sealed = SecretBox([new_key()]).seal(person.address, context="other")
-    asked = await_status(person.base, person.clickhouse, person.ask()["id"])
+    asked = await_status(person.base, person.ask()["id"])
     person.base.write(
         "UPDATE erasures SET sealed_value = %s, status = 'pending', next_look_at = now() WHERE id = %s",
         (sealed, asked["id"]),
     )
-    failed = await_status(person.base, person.clickhouse, asked["id"], "failed")
+    failed = await_status(person.base, asked["id"], "failed")
     assert "master key" in failed["failure"]
 
 

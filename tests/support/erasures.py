@@ -13,9 +13,8 @@ FORGET_AT_ONCE = (
 )
 
 
-def await_status(base: ManagementBase, clickhouse: ClickHouse, erasure_id: str, status: str = "done") -> dict[str, Any]:
+def await_status(base: ManagementBase, erasure_id: str, status: str = "done") -> dict[str, Any]:
     """The erasure as the API shows it, once it has this status."""
-    clickhouse.execute(FORGET_AT_ONCE)
     shown: dict[str, Any] = {}
 
     def has_status() -> bool:
@@ -28,7 +27,8 @@ def await_status(base: ManagementBase, clickhouse: ClickHouse, erasure_id: str, 
 
 def await_closed(base: ManagementBase, clickhouse: ClickHouse, erasure_id: str) -> None:
     """Return when no thread touches it any more, which otherwise takes as long as Kafka keeps what it was about."""
-    await_status(base, clickhouse, erasure_id)
+    clickhouse.execute(FORGET_AT_ONCE)
+    await_status(base, erasure_id)
     base.write("UPDATE erasures SET in_force_until = now(), next_look_at = now() WHERE id = %s", (erasure_id,))
     eventually(
         lambda: base.rows("SELECT FROM erasures WHERE id = %s AND closed_at IS NOT NULL", (erasure_id,)) != [],
