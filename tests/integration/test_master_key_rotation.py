@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +19,15 @@ from hookline.embedded.kafka import KafkaBroker
 from hookline.embedded.postgres import PostgresServer
 from hookline.master_key import SETTLE_SECONDS
 from infra.migrations import migrate
-from infra.secretbox import MasterKeyFile, SecretBox, key_id, key_id_of, load_secret_box, webhook_context
+from infra.secretbox import (
+    MasterKeyFile,
+    SecretBox,
+    erasure_context,
+    key_id,
+    key_id_of,
+    load_secret_box,
+    webhook_context,
+)
 from infra.settings import Settings
 from infra.webhooks import WebhookTable
 from management.configuration.relay import ConfigurationRelay
@@ -31,6 +40,7 @@ from tests.support.wait import eventually
 ROOT = Path(__file__).resolve().parents[2]
 WEBHOOKS = 700
 KILLS = 6
+SOUGHT = "ada@x.example"
 
 
 class Installation:
@@ -61,10 +71,31 @@ class Installation:
                         (tenant.id, webhook_id, value.split(" ")[0], sealed),
                     )
 
+            for tenant in tenants:
+                self._add_erasure(cursor, box, tenant)
+
+    def _add_erasure(self, cursor: psycopg.Cursor[Any], box: SecretBox, tenant: KnownTenant) -> None:
+        """One that is in force: its value has to be found by the new key, too."""
+        erasure_id = uuid.uuid4()
+        sealed = box.seal(SOUGHT, context=erasure_context(str(tenant.id), str(erasure_id)))
+        cursor.execute(
+            "INSERT INTO erasures (tenant_id, id, kind, path, value_fingerprint, sealed_value, reason, asked_by, "
+            "asked_at, in_force_until) VALUES (%s, %s, 'value', '$.a', 'f1.x', %s, 'r', '{}', now(), now())",
+            (tenant.id, erasure_id, sealed),
+        )
+
     def key_ids(self) -> set[str]:
         """The keys that the tables' secrets are sealed under."""
+        sealed = "SELECT sealed FROM webhook_secrets UNION ALL SELECT sealed_value FROM erasures"
         with psycopg.connect(self.settings.postgres.dsn.get_secret_value()) as connection:
-            return {key_id_of(row[0]) for row in connection.execute("SELECT sealed FROM webhook_secrets")}
+            return {key_id_of(row[0]) for row in connection.execute(sealed)}
+
+    def sought(self) -> set[str]:
+        """What the erasures look for, opened by the first key of the file."""
+        box = SecretBox(self.key_file.read()[:1])
+        with psycopg.connect(self.settings.postgres.dsn.get_secret_value()) as connection:
+            rows = connection.execute("SELECT tenant_id, id, sealed_value FROM erasures").fetchall()
+        return {box.open(row[2], context=erasure_context(str(row[0]), str(row[1]))) for row in rows}
 
     def command(self, *options: str) -> list[str]:
         return [sys.executable, "-m", "hookline", "keys", "rotate-master", "--json", *options]
@@ -166,6 +197,7 @@ def test_a_rotation_killed_at_random_points_ends_with_everything_under_the_new_k
         dropped = installation.run("--drop-old")
         assert dropped.returncode == 0, dropped.stderr
         assert installation.key_file.read() == [new]
+        assert installation.sought() == {SOUGHT}
     with reader(installation) as table:
         assert_opens_everything(table, installation)
     assert json.loads(installation.run("--drop-old").stdout)["dropped"] == 0
@@ -184,6 +216,7 @@ def test_an_old_key_that_something_needs_is_not_dropped(installation: Installati
         assert "run `hookline keys rotate-master` first" in refused.stderr
     with psycopg.connect(installation.settings.postgres.dsn.get_secret_value()) as connection:
         box = SecretBox([new, old])
+        connection.execute("UPDATE erasures SET sealed_value = NULL, closed_at = now()")
         rows = connection.execute("SELECT tenant_id, webhook_id, slot, sealed FROM webhook_secrets").fetchall()
         for tenant_id, webhook_id, slot, sealed in rows:
             context = webhook_context(str(tenant_id), str(webhook_id))
