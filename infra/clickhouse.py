@@ -8,7 +8,7 @@ import hashlib
 import queue
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,19 @@ class ClickHouse:
                 client = _connect(self._settings)
             yield client
         except ClickHouseError as error:
+            self._forget_output(client)
             raise _translate(error) from error
         finally:
             self._slots.put(client)
+
+    def _forget_output(self, client: Client | None) -> None:
+        """An embedded engine's connection keeps what a failed statement had put out, for the next answer's beginning.
+
+        That answer is this one: the rows may be of another tenant, and are unreadable among others.
+        """
+        if client is not None and self._settings.path is not None:
+            with suppress(ClickHouseError):
+                client.raw_query("SELECT 1")
 
 
 def _connect(settings: ClickHouseSettings) -> Client:
