@@ -187,6 +187,11 @@ class SlaSettings(_Section):
     high_seconds: float = Field(default=10.0, gt=0)
     critical_seconds: float = Field(default=5.0, gt=0)
 
+    @property
+    def by_priority(self) -> tuple[float, float, float, float]:
+        """The targets of the priorities 0 to 3."""
+        return self.low_seconds, self.normal_seconds, self.high_seconds, self.critical_seconds
+
 
 class EnrichmentSettings(_Section):
     """What is found out about senders. `mmdb_file`: a database of locations (City, Country or ASN); unset: none."""

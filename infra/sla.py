@@ -11,12 +11,7 @@ class OutcomeMeter:
     """Counts outcomes and breaches. An outcome recorded again after a crash counts again."""
 
     def __init__(self, settings: SlaSettings) -> None:
-        self._targets = (
-            settings.low_seconds,
-            settings.normal_seconds,
-            settings.high_seconds,
-            settings.critical_seconds,
-        )
+        self._targets = settings.by_priority
         self._seconds = [metrics.OUTCOME_SECONDS.labels(name) for name in _PRIORITIES]
         self._breaches = [metrics.SLA_BREACHES.labels(name) for name in _PRIORITIES]
         for name, target in zip(_PRIORITIES, self._targets, strict=True):

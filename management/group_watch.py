@@ -1,6 +1,7 @@
 """Every consumer group seen from outside, whether its members run or not: how far it is behind, when it loses data."""
 
 import math
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from management.horizon import Pace, data_loss_seconds, retention_left_seconds
 
 #: One look at all groups; who has not answered by then is not known.
 LOOK_SECONDS_MAX = 8.0
+#: How often it looks by itself, so that metrics and paces are known.
+WATCH_SECONDS = 15.0
 _ANSWER_SECONDS_MAX = 5.0
 _ANSWER_SECONDS_MIN = 0.2
 _DEAD_LETTERS = (REQUEST_DEAD_LETTERS, ACTION_DEAD_LETTERS)
@@ -45,8 +48,16 @@ class GroupView:
     watched_since_us: int
 
 
+#: Every group, or in words why nothing is known of it.
+Views = Sequence[tuple[ConsumerGroup, GroupView | str]]
+
+
 class GroupWatch:
-    """Asks the broker about every group. Not for two threads at once; close it when done."""
+    """Asks the broker about every group: when asked to, and by itself from `start` on. For any number of threads.
+
+    Each management process has its own, so that whoever comes to lead some work already knows the paces.
+    Close it when done.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._admin = admin_client(settings.kafka, "hookline-management")
@@ -56,9 +67,40 @@ class GroupWatch:
         self._dead_letters = LagReader(settings.kafka, "hookline-dead-letters", _DEAD_LETTERS)
         self._paces: dict[tuple[str, str], Pace] = {}
         self._commits: dict[str, _Commits] = {}
+        self._asking = threading.Lock()
+        self._seen: Views = ()
+        self._seen_at = -math.inf
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep_looking, name="group-watch", daemon=True)
 
-    def look(self) -> list[tuple[ConsumerGroup, GroupView | str]]:
-        """Every group, or in words why nothing is known of it; the metrics show the same afterwards."""
+    def start(self) -> None:
+        """Begin to look by itself; returns at once."""
+        self._thread.start()
+
+    def look(self, *, age_seconds_max: float = 0.0) -> Views:
+        """What there is now, or was found no longer ago than that; the metrics show the same afterwards.
+
+        After `close` it is what was found last.
+        """
+        with self._asking:
+            if not self._stopping.is_set() and time.monotonic() - self._seen_at > age_seconds_max:
+                self._seen = self._ask()
+                self._seen_at = time.monotonic()
+            return self._seen
+
+    def close(self) -> None:
+        """Stop looking, let the connections go."""
+        self._stopping.set()
+        with self._asking:
+            for reader in (*self._readers.values(), self._dead_letters):
+                reader.close()
+
+    def _keep_looking(self) -> None:
+        while not self._stopping.is_set():
+            self.look()
+            self._stopping.wait(WATCH_SECONDS)
+
+    def _ask(self) -> Views:
         deadline = time.monotonic() + LOOK_SECONDS_MAX
         views = [(group, self._view_or_reason(group, reader, deadline)) for group, reader in self._readers.items()]
         reasons = [view for _, view in views if isinstance(view, str)]
@@ -74,11 +116,6 @@ class GroupWatch:
         if not reasons:
             metrics.LAST_WATCH.set_to_current_time()
         return views
-
-    def close(self) -> None:
-        """Let the connections go."""
-        for reader in (*self._readers.values(), self._dead_letters):
-            reader.close()
 
     def _view_or_reason(self, group: ConsumerGroup, reader: LagReader, deadline: float) -> GroupView | str:
         try:

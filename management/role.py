@@ -17,6 +17,7 @@ from management.configuration.relay import ConfigurationRelay
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
+from management.group_watch import GroupWatch
 from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
@@ -40,9 +41,8 @@ class ManagementRole:
         self._parts = parts
         self._pool: Pool | None = None
         self._server: HttpServer | None = None
-        self._status: SystemStatus | None = None
-        alerts = (AlertJob(settings, clickhouse),) if settings.alerts.enabled else ()
-        self._jobs: Sequence[Role] = (ConfigurationRelay(settings), DomainEventRelay(settings), *alerts)
+        self._watch: GroupWatch | None = None
+        self._jobs: list[Role] = [ConfigurationRelay(settings), DomainEventRelay(settings)]
         self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
@@ -58,11 +58,14 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing, self._stream = resources.testing, resources.stream
-        self._jobs = (*self._jobs, Bookkeeping(self._settings, self._pool, self._clickhouse))
+        self._watch = GroupWatch(self._settings)
+        self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
+        if self._settings.alerts.enabled:
+            self._jobs.append(AlertJob(self._settings, self._clickhouse, self._watch))
         everyone: list[Role] = [self, *self._jobs, *self._parts]
-        self._status = SystemStatus(self._settings, everyone)
-        self._status.start()
-        operations = [health_routes(everyone), self._status.routes(), self._operator_sql.routes()]
+        status = SystemStatus(self._watch, everyone)
+        self._watch.start()
+        operations = [health_routes(everyone), status.routes(), self._operator_sql.routes()]
         address = self._settings.management
         self._server = HttpServer(build_application(resources.routes, operations), host=address.host, port=address.port)
         self._server.start()
@@ -96,8 +99,8 @@ class ManagementRole:
             job.stop(timeout_seconds)
         for work in self._works:
             work.stop(timeout_seconds)
-        if self._status is not None:
-            self._status.close()
+        if self._watch is not None:
+            self._watch.close()
         if self._pool is not None:
             self._pool.close(timeout_seconds)
 

@@ -1,6 +1,5 @@
 """GET /status: every part of this process, and every consumer group of the system, wherever its members run."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,26 +10,17 @@ from infra.advice import GroupCondition, group_advice, part_advice
 from infra.clock import MICROSECONDS, now_us, rfc3339
 from infra.groups import ConsumerGroup
 from infra.role import PartHealth, Role
-from infra.settings import Settings
 from management.group_watch import GroupView, GroupWatch, TopicView
 
-_WATCH_SECONDS = 15.0
 Shown = dict[str, Any]
 
 
 class SystemStatus:
-    """Looks at every group when asked, and by itself from `start` on, so that metrics and paces are known."""
+    """Asks every part and looks at every group when it is asked."""
 
-    def __init__(self, settings: Settings, parts: Sequence[Role]) -> None:
+    def __init__(self, watch: GroupWatch, parts: Sequence[Role]) -> None:
+        self._watch = watch
         self._parts = parts
-        self._watch = GroupWatch(settings)
-        self._asking = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._keep_looking, name="status-watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look by itself; returns at once."""
-        self._thread.start()
 
     def routes(self) -> APIRouter:
         """200 when every part here is ready and every group has members, else 503."""
@@ -38,27 +28,12 @@ class SystemStatus:
 
         @router.get("/status", include_in_schema=False)
         def status() -> JSONResponse:
-            with self._asking:
-                groups = [_group(group, view) for group, view in self._watch.look()]
+            groups = [_group(group, view) for group, view in self._watch.look()]
             hosted = [_part(part.health(), groups) for part in self._parts]
             ready = all(entry["ready"] for entry in (*hosted, *groups))
             return JSONResponse({"ready": ready, "parts": hosted, "groups": groups}, status_code=200 if ready else 503)
 
         return router
-
-    def close(self) -> None:
-        """Stop looking, let the connections go."""
-        self._stopping.set()
-        with self._asking:
-            self._watch.close()
-
-    def _keep_looking(self) -> None:
-        while True:
-            with self._asking:
-                if self._stopping.is_set():
-                    return
-                self._watch.look()
-            self._stopping.wait(_WATCH_SECONDS)
 
 
 def _part(state: PartHealth, groups: Sequence[Shown]) -> Shown:

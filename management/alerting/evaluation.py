@@ -14,17 +14,16 @@ from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, Kaf
 from infra.groups import analytics_group_id
 from infra.ids import uuid7_text
 from infra.settings import Settings
-from management.alerting.backlogs import Backlogs
 from management.alerting.core import rules
 from management.alerting.core.changes import Changes, Judged, Subject, changes_of
 from management.alerting.core.judgements import (
-    Backlog,
+    Horizon,
     Judgement,
     Level,
     Outcomes,
-    judge_backlog,
     judge_dead_letters,
     judge_failures,
+    judge_horizon,
     judge_lateness,
     judge_rejections,
     judge_silence,
@@ -36,6 +35,7 @@ from management.alerting.dead_letters import DeadLetters
 from management.alerting.observations import Observations, Refusals, Webhook, WindowOutcomes
 from management.alerting.rhythms import Rhythms
 from management.alerting.session import AlertSession, KnownWebhook, OpenAlert, Written
+from management.group_watch import WATCH_SECONDS, GroupView, GroupWatch, Views
 
 #: No rule may ask for more: what is likelier than this is not looked at further.
 _CHANCE_MAX = 0.05
@@ -92,19 +92,14 @@ class Look:
 
 
 class Evaluation:
-    """Keeps what is learnt and read between looks; for one thread. Close it when done."""
+    """Keeps what is learnt and read between looks; for one thread. Close it when done; `watch` is its owner's."""
 
-    def __init__(self, settings: Settings, clickhouse: ClickHouse) -> None:
+    def __init__(self, settings: Settings, clickhouse: ClickHouse, watch: GroupWatch) -> None:
         self._settings = settings
+        self._watch = watch
         self._observations = Observations(clickhouse, settings.sla)
         self._rhythms = Rhythms(self._observations)
-        self._targets = (
-            settings.sla.low_seconds,
-            settings.sla.normal_seconds,
-            settings.sla.high_seconds,
-            settings.sla.critical_seconds,
-        )
-        self._backlogs = Backlogs(settings)
+        self._targets = settings.sla.by_priority
         self._dead_letters: DeadLetters | None = None
 
     def look(self, session: AlertSession, now_us: int) -> tuple[Written, list[str]]:
@@ -114,18 +109,16 @@ class Evaluation:
         """
         opened = session.read_open()
         look = Look(session, now_us, opened, Overrides(session.read_overrides()))
-        backlogs: list[Backlog] | None = None
-        with look.trying("data_loss"):
-            backlogs = self._backlogs.read()
-            self._judge_backlogs(look, backlogs)
-        until_us = self._log_reaches(backlogs or (), now_us)
+        views = self._watch.look(age_seconds_max=WATCH_SECONDS)
+        self._judge_horizons(look, views)
+        until_us = self._log_reaches(views)
         with look.trying("failure_rate, sla"):
             self._judge_outcomes(look, now_us if until_us is None else until_us)
         with look.trying("rejections"):
             self._judge_rejections(look)
         with look.trying("silence"):
             self._rhythms.learn_some(now_us)
-            if backlogs is not None and until_us is not None:
+            if until_us is not None:
                 self._judge_silence(look, until_us)
         with look.trying("dead_letters"):
             self._judge_dead_letters(look)
@@ -134,24 +127,35 @@ class Evaluation:
 
     def close(self) -> None:
         """Let the connections go."""
-        self._backlogs.close()
         self._forget_dead_letters()
 
     def _changes(self, look: Look) -> Changes:
         return changes_of(look.judged, {subject: alert.id for subject, alert in look.opened.items()})
 
-    def _log_reaches(self, backlogs: Iterable[Backlog], now_us: int) -> int | None:
+    def _log_reaches(self, views: Views) -> int | None:
         """Until when the delivery log has all there is; None while that is not known."""
         groups = {analytics_group_id(self._settings.analytics, name) for name in ("requests", "outcomes")}
-        waiting = [one for one in backlogs if one.group_id in groups and one.records]
-        times = [one.oldest_at_us for one in waiting]
-        return None if None in times else min([now_us, *(time for time in times if time is not None)])
+        reached = [_reached_us(view) for group, view in views if group.group_id in groups]
+        known = [at_us for at_us in reached if at_us is not None]
+        return min(known) if len(known) == len(groups) else None
 
-    def _judge_backlogs(self, look: Look, backlogs: Iterable[Backlog]) -> None:
+    def _judge_horizons(self, look: Look, views: Views) -> None:
         parameters = rules.DataLoss(hours_min=self._settings.alerts.data_loss_hours)
-        for backlog in backlogs:
-            judgement = judge_backlog(parameters, backlog, look.now_us)
-            look.judge_installation(RULES["data_loss"], f"{backlog.group_id}/{backlog.topic}", parameters, judgement)
+        look.troubles += dict.fromkeys(f"data_loss: {view}" for _, view in views if isinstance(view, str))
+        for group, view in views:
+            for topic in () if isinstance(view, str) else view.topics:
+                horizon = Horizon(
+                    group.group_id,
+                    topic.backlog.topic,
+                    topic.backlog.records,
+                    topic.backlog.lost_records,
+                    topic.retention_seconds,
+                    topic.retention_left_seconds,
+                    topic.data_loss_seconds,
+                )
+                judgement = judge_horizon(parameters, horizon)
+                name = f"{group.group_id}/{topic.backlog.topic}"
+                look.judge_installation(RULES["data_loss"], name, parameters, judgement)
 
     def _judge_outcomes(self, look: Look, until_us: int) -> None:
         failing, late = RULES["failure_rate"], RULES["sla"]
@@ -242,3 +246,11 @@ class Evaluation:
         if self._dead_letters is not None:
             self._dead_letters.close()
             self._dead_letters = None
+
+
+def _reached_us(view: GroupView | str) -> int | None:
+    """Until when the group has read everything; None while that is not known."""
+    if isinstance(view, str):
+        return None
+    oldest = [topic.backlog.oldest_at_us for topic in view.topics if topic.backlog.records]
+    return None if None in oldest else min([view.at_us, *(at_us for at_us in oldest if at_us is not None)])

@@ -16,6 +16,7 @@ from infra.role import PartHealth
 from infra.settings import Settings
 from management.alerting.evaluation import Evaluation
 from management.alerting.session import AlertSession, alert_session
+from management.group_watch import GroupWatch
 
 _STANDBY_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
@@ -31,9 +32,10 @@ class AlertJob:
 
     name = "alerts"
 
-    def __init__(self, settings: Settings, clickhouse: ClickHouse) -> None:
+    def __init__(self, settings: Settings, clickhouse: ClickHouse, watch: GroupWatch) -> None:
         self._settings = settings
         self._clickhouse = clickhouse
+        self._watch = watch
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._state = "starting"
@@ -89,7 +91,7 @@ class AlertJob:
             if session.try_lead():
                 self._leads_since_us, self._looked_at_us = now_us(), None
                 self._note_state("leader")
-                with closing(Evaluation(self._settings, self._clickhouse)) as evaluation:
+                with closing(Evaluation(self._settings, self._clickhouse, self._watch)) as evaluation:
                     self._lead(session, evaluation)
                 return
             self._note_state("standby")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 
 import orjson
 from fastapi.routing import APIRoute
 
 from infra.topics import ACTIONS, EXPEDITED_ACTIONS
+from management.group_watch import GroupWatch
 from management.status import SystemStatus
 from sinks.actions.role import ActionsRole
 from tests.support.action_stage import WAIT_SECONDS, Stage, broker, stage
@@ -89,12 +91,9 @@ def test_a_sink_bound_to_a_lane_reads_that_one_only_and_others_take_the_rest(sta
 
 def _reasons(stage: Stage) -> list[str]:
     """What the system's status says of the group of sinks."""
-    status = SystemStatus(stage.settings, [])
-    [route] = status.routes().routes
-    assert isinstance(route, APIRoute)
-    try:
+    with closing(GroupWatch(stage.settings)) as watch:
+        [route] = SystemStatus(watch, []).routes().routes
+        assert isinstance(route, APIRoute)
         groups = orjson.loads(route.endpoint().body)["groups"]
-    finally:
-        status.close()
     [reasons] = [group["reasons"] for group in groups if group["role"] == "actions"]
     return list(reasons)

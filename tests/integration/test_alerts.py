@@ -18,6 +18,7 @@ from infra.topics import ACTION_DEAD_LETTERS, RECORDED, REQUEST_DEAD_LETTERS
 from management.alerting.core.changes import Changes
 from management.alerting.job import AlertJob
 from management.alerting.session import AlertSession, Written
+from management.group_watch import GroupWatch
 from schemas import headers as record_headers
 from schemas.records import DispatchStatus
 from tests.support.alerts import HOUR_US, Alarms, evaluating
@@ -220,12 +221,15 @@ def test_a_crash_before_the_commit_leaves_neither_alert_nor_event(
 
 @pytest.fixture
 def jobs(alarms: Alarms) -> Iterator[tuple[AlertJob, AlertJob]]:
-    found = AlertJob(alarms.settings, alarms.clickhouse), AlertJob(alarms.settings, alarms.clickhouse)
-    for job in found:
+    """As in two processes of management, each with a watch of its own."""
+    watches = GroupWatch(alarms.settings), GroupWatch(alarms.settings)
+    first, second = (AlertJob(alarms.settings, alarms.clickhouse, watch) for watch in watches)
+    for job in (first, second):
         job.start()
-    yield found
-    for job in found:
+    yield first, second
+    for job, watch in zip((first, second), watches, strict=True):
         job.stop(30)
+        watch.close()
 
 
 def states(jobs: tuple[AlertJob, AlertJob]) -> list[str]:

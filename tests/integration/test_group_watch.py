@@ -22,6 +22,7 @@ from infra.lag import LagReader
 from infra.role import PartHealth
 from infra.settings import ActionSettings, ClickHouseSettings, ProcessorSettings, Settings
 from infra.topics import REJECTED, load_topics
+from management.group_watch import GroupWatch
 from management.status import SystemStatus
 from tests.support.analytics import analytics_settings, begin_at_the_end, make_topics
 from tests.support.wait import eventually
@@ -65,11 +66,11 @@ def shown(settings: Settings) -> Iterator[dict[str, Any]]:
     for seconds in (AGE_SECONDS, 0):
         producer.produce(REJECTED, b"{}", partition=0, timestamp=int((time.time() - seconds) * 1_000))
     assert producer.flush(30) == 0
-    status = SystemStatus(settings, [StoppedRole()])
-    [route] = status.routes().routes
+    watch = GroupWatch(settings)
+    [route] = SystemStatus(watch, [StoppedRole()]).routes().routes
     assert isinstance(route, APIRoute)
     yield orjson.loads(route.endpoint().body)
-    status.close()
+    watch.close()
 
 
 def group_of(shown: dict[str, Any], group_id: str) -> dict[str, Any]:
@@ -125,6 +126,17 @@ def test_the_command_shows_it_in_words(shown: dict[str, Any], capsys: pytest.Cap
     assert "3 h 10 m" in text
     assert "What to do\n  analytics: start it [again]\n" in text
     assert f"  {REJECTIONS}: it loses data in 3 h 10 m" in text
+
+
+def test_what_was_found_of_late_serves_others_too_and_a_closed_watch_keeps_what_it_found(settings: Settings) -> None:
+    watch = GroupWatch(settings)
+    first = watch.look(age_seconds_max=600)
+    assert [group.group_id for group, _ in first][-1] == REJECTIONS
+    assert watch.look(age_seconds_max=600) is first
+    second = watch.look()
+    assert second is not first
+    watch.close()
+    assert watch.look() is second
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from infra.ids import uuid7_text
 from infra.settings import Settings
 from management.alerting.evaluation import Evaluation
 from management.alerting.session import AlertSession, Written, alert_session
+from management.group_watch import GroupWatch
 from schemas.records import DispatchStatus
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
@@ -111,5 +112,9 @@ class Alarms:
 @contextmanager
 def evaluating(settings: Settings, clickhouse: ClickHouse) -> Iterator[tuple[Evaluation, AlertSession]]:
     """What a leader keeps, and its session."""
-    with closing(Evaluation(settings, clickhouse)) as evaluation, alert_session(settings.postgres) as session:
+    with (
+        closing(GroupWatch(settings)) as watch,
+        closing(Evaluation(settings, clickhouse, watch)) as evaluation,
+        alert_session(settings.postgres) as session,
+    ):
         yield evaluation, session

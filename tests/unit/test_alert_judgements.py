@@ -1,24 +1,24 @@
 """Where an alert is raised, where it is resolved, and that nothing changes in between."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from management.alerting.core.judgements import (
-    Backlog,
+    Horizon,
     Level,
     Outcomes,
     hours_in_words,
-    judge_backlog,
     judge_dead_letters,
     judge_failures,
+    judge_horizon,
 )
 from management.alerting.core.overrides import Overrides
-from management.alerting.core.rhythm import HOUR_US
 from management.alerting.core.rules import RULES, DataLoss, DeadLetters, FailureRate
+from management.horizon import data_loss_seconds
 
-NOW_US = 1_000_000 * HOUR_US
-WEEK_US = 168 * HOUR_US
+HOUR = 3_600
 
 
 @pytest.mark.parametrize(
@@ -41,27 +41,44 @@ def test_one_dead_letter_is_enough_and_none_is_over() -> None:
     assert judge_dead_letters(DeadLetters(), 0).level is Level.CLEAR
 
 
+def horizon(**members: Any) -> Horizon:
+    """Five records wait in a topic that keeps a week."""
+    return Horizon("group", "topic", 5, 0, 168 * HOUR, None, None)._replace(**members)
+
+
 @pytest.mark.parametrize(
-    ("age_hours", "retention_hours", "level"),
+    ("left_hours", "pace", "retention_hours", "level"),
     [
-        (1, 168, Level.CLEAR),
-        (168 - 36, 168, Level.BETWEEN),
-        (168 - 24, 168, Level.RAISED),
-        (300, 168, Level.RAISED),
-        (0.1, 4, Level.CLEAR),  # a short retention is not always about to lose
-        (2, 4, Level.RAISED),
+        (167, None, 168, Level.CLEAR),
+        (36, None, 168, Level.BETWEEN),
+        (24, None, 168, Level.RAISED),
+        (0, None, 168, Level.RAISED),
+        (3.9, None, 4, Level.CLEAR),  # a short retention is not always about to lose
+        (2, None, 4, Level.RAISED),
+        (20, 0.5, 168, Level.BETWEEN),  # lost in forty hours
+        (10, 0.5, 168, Level.RAISED),
+        (10, 1.5, 168, Level.BETWEEN),  # it catches up: nothing new, and what is open stays so until it has
+        (40, 1.5, 168, Level.CLEAR),
     ],
 )
-def test_a_backlog_is_held_to_the_retention_of_its_topic(age_hours: float, retention_hours: int, level: Level) -> None:
-    backlog = Backlog("group", "topic", 5, 0, NOW_US - int(age_hours * HOUR_US), retention_hours * HOUR_US)
-    assert judge_backlog(DataLoss(), backlog, NOW_US).level is level
+def test_a_backlog_is_held_to_what_is_left_at_its_pace(
+    left_hours: float, pace: float | None, retention_hours: float, level: Level
+) -> None:
+    left = left_hours * HOUR
+    found = horizon(
+        retention_seconds=retention_hours * HOUR,
+        retention_left_seconds=left,
+        data_loss_seconds=data_loss_seconds(left, pace),
+    )
+    assert judge_horizon(DataLoss(), found).level is level
 
 
 def test_what_is_lost_is_said_and_what_is_not_known_changes_nothing() -> None:
-    lost = judge_backlog(DataLoss(), Backlog("group", "topic", 0, 7, None, WEEK_US), NOW_US)
+    lost = judge_horizon(DataLoss(), horizon(records=0, lost_records=7))
     assert (lost.level, lost.message) == (Level.RAISED, "consumer group has lost 7 records of topic: deleted unread.")
-    assert judge_backlog(DataLoss(), Backlog("group", "topic", 3, 0, None, WEEK_US), NOW_US).level is Level.BETWEEN
-    assert judge_backlog(DataLoss(), Backlog("group", "topic", 0, 0, None, WEEK_US), NOW_US).level is Level.CLEAR
+    assert judge_horizon(DataLoss(), horizon()).level is Level.BETWEEN
+    assert judge_horizon(DataLoss(), horizon(records=0)).level is Level.CLEAR
+    assert judge_horizon(DataLoss(), horizon(retention_seconds=None)).level is Level.CLEAR
 
 
 def test_the_time_that_is_left_is_told_as_people_do() -> None:

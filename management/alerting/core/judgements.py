@@ -24,6 +24,7 @@ from management.alerting.core.rules import (
 #: A pause more likely than this is an ordinary one.
 _ORDINARY_CHANCE = 0.5
 _MARGIN_OF_HOURS = 1.5
+_HOUR_SECONDS = 3_600
 
 
 class Level(Enum):
@@ -51,15 +52,20 @@ class Outcomes(NamedTuple):
     late: int = 0
 
 
-class Backlog(NamedTuple):
-    """What a consumer group has not committed of a topic, whose records are kept for `retention_us`."""
+class Horizon(NamedTuple):
+    """A consumer group and the end of a topic's retention, as `management.horizon` works them out.
+
+    `retention_seconds` is None where records are kept for ever, `retention_left_seconds` also where nothing waits or
+    its age is not known, `data_loss_seconds` also where the group keeps up.
+    """
 
     group_id: str
     topic: str
     records: int
     lost_records: int
-    oldest_at_us: int | None
-    retention_us: int
+    retention_seconds: float | None
+    retention_left_seconds: float | None
+    data_loss_seconds: float | None
 
 
 def judge_failures(parameters: FailureRate, counted: Outcomes) -> Judgement:
@@ -136,27 +142,33 @@ def judge_silence(parameters: Silence, rhythm: Rhythm | None, last_at_us: int, n
     return Judgement(level, message, details)
 
 
-def judge_backlog(parameters: DataLoss, backlog: Backlog, now_us: int) -> Judgement:
+def judge_horizon(parameters: DataLoss, horizon: Horizon) -> Judgement:
     """Of `data_loss`. Nothing is said of a backlog whose age is not known.
 
-    Half of a short retention goes before `hours_min`: else whoever reads at once would be said to lose.
+    Half of a short retention goes before `hours_min`: else whoever reads at once would be said to lose. A group that
+    catches up is out of danger once it stands well inside the retention, whatever its pace.
     """
-    details: dict[str, Any] = {"consumer": backlog.group_id, "topic": backlog.topic, "records": backlog.records}
-    place = f"of {backlog.topic}"
-    if backlog.lost_records:
-        details["lost_records"] = backlog.lost_records
-        message = f"consumer {backlog.group_id} has lost {backlog.lost_records:,} records {place}: deleted unread."
+    consumer, place = f"consumer {horizon.group_id}", f"of {horizon.topic}"
+    details: dict[str, Any] = {"consumer": horizon.group_id, "topic": horizon.topic, "records": horizon.records}
+    if horizon.lost_records:
+        details["lost_records"] = horizon.lost_records
+        message = f"{consumer} has lost {horizon.lost_records:,} records {place}: deleted unread."
         return Judgement(Level.RAISED, message, details)
-    if not backlog.records:
-        return Judgement(Level.CLEAR, f"consumer {backlog.group_id} has read all {place}.", details)
-    if backlog.oldest_at_us is None:
+    if not horizon.records:
+        return Judgement(Level.CLEAR, f"{consumer} has read all {place}.", details)
+    if horizon.retention_seconds is None:
+        return Judgement(Level.CLEAR, f"Records {place} are kept for ever.", details)
+    if horizon.retention_left_seconds is None:
         return Judgement(Level.BETWEEN, f"How old the backlog {place} is cannot be told.", details)
-    left_hours = max(0, backlog.oldest_at_us + backlog.retention_us - now_us) / HOUR_US
-    bound = min(parameters.hours_min, backlog.retention_us / HOUR_US / 2)
-    details["hours_left"] = round(left_hours, 2)
-    message = f"consumer {backlog.group_id} loses data {place} in {hours_in_words(left_hours)}."
+    bound = min(parameters.hours_min, horizon.retention_seconds / _HOUR_SECONDS / 2)
+    left_hours = horizon.retention_left_seconds / _HOUR_SECONDS
+    loss_seconds = horizon.data_loss_seconds
+    if loss_seconds is not None and loss_seconds / _HOUR_SECONDS <= bound:
+        details["hours_left"] = round(loss_seconds / _HOUR_SECONDS, 2)
+        message = f"{consumer} loses data {place} in {hours_in_words(loss_seconds / _HOUR_SECONDS)}."
+        return Judgement(Level.RAISED, message, details)
     level = Level.CLEAR if left_hours > bound * _MARGIN_OF_HOURS else Level.BETWEEN
-    return Judgement(Level.RAISED if left_hours <= bound else level, message, details)
+    return Judgement(level, f"{consumer} stands {hours_in_words(left_hours)} before the end {place}.", details)
 
 
 def hours_in_words(hours: float) -> str:
