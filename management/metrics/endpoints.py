@@ -18,7 +18,9 @@ def metrics_routes(service: MetricsService, access: Access) -> APIRouter:
     def get_metrics(wanted: Annotated[MetricsRequest, Query()], actor: reader) -> DeliveryMetrics:
         """What the tenant's webhooks got in a time range, the busiest webhooks first; the last 24 hours by default.
 
-        A range is 31 days at most, by minute one day. Pages are of the webhooks.
+        A range is 366 days at most, by minute one day, and widened to whole buckets. Numbers by hour go back 400 days,
+        by minute 30. A delivery counts seconds after it is in the delivery log; `counted_until` says how far that has
+        come. Pages are of the webhooks.
         """
         return service.measure(actor.tenant_id, wanted)
 

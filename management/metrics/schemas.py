@@ -11,8 +11,8 @@ from management.paging import PageMeta, PageRequest
 class MetricsRequest(PageRequest):
     """Which time, since ≤ t < until, of `received_at` (of `rejected_at` for rejections), and of which webhook.
 
-    Without `until` it ends now, without `since` it begins 24 hours before its end. `bucket` is `minute` up to three
-    hours and `hour` above, unless it is given.
+    It is widened to whole buckets. Without `until` it ends now, without `since` it begins 24 hours before its end.
+    `bucket` is `minute` up to three hours and `hour` above, unless it is given.
     """
 
     webhook_id: UUID | None = None
@@ -52,7 +52,10 @@ class Bucket(Counts):
 
 
 class Target(BaseModel):
-    """How soon outcomes should come, by the webhook's priority as it is now, and how many came later."""
+    """How soon outcomes should come, by the webhook's priority as it is now, and how many came later.
+
+    A breach is one of the target that was set for this priority when the delivery was counted.
+    """
 
     priority: int
     target_seconds: float
@@ -68,14 +71,17 @@ class WebhookMetrics(Counts):
 
 
 class DeliveryMetrics(BaseModel):
-    """Everything of the range; `meta` is of `webhooks`. Buckets have no gaps; each counts what the range has of it.
+    """Everything of the range; `meta` is of `webhooks`. Buckets have no gaps.
 
     `total` has those rejections of the tenant, too, that name no webhook.
     """
 
-    since: str = Field(description="RFC 3339, UTC, milliseconds")
-    until: str = Field(description="RFC 3339, UTC, milliseconds")
+    since: str = Field(description="where the first bucket begins: RFC 3339, UTC, milliseconds")
+    until: str = Field(description="where the last bucket ends")
     bucket: Literal["minute", "hour"]
+    counted_until: str = Field(description="what was received before is all counted, as the delivery log has it now")
+    uncounted_minutes: int = Field(description="minutes of webhooks that will be counted, or counted again, in seconds")
+    rejections_since: str = Field(description="earlier rejections of the range are no longer kept, and not counted")
     total: Counts
     buckets: list[Bucket]
     webhooks: list[WebhookMetrics]

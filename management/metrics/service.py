@@ -10,7 +10,7 @@ from infra.clock import MICROSECONDS, rfc3339
 from infra.postgres import Row
 from infra.settings import SlaSettings
 from management.errors import Problem, ValidationFailedError
-from management.metrics.repository import MetricsRepository, Range
+from management.metrics.repository import BUCKET_SECONDS, MetricsRepository, Range
 from management.metrics.schemas import (
     Bucket,
     Counts,
@@ -23,9 +23,11 @@ from management.metrics.schemas import (
 from management.paging import PageMeta, window_parameters
 
 _DAY_SECONDS = 86_400
-_BUCKET_SECONDS = {"minute": 60, "hour": 3_600}
-#: The longest range by the size of its buckets: 1,440 minutes, 744 hours.
-_RANGE_SECONDS_MAX = {"minute": _DAY_SECONDS, "hour": 31 * _DAY_SECONDS}
+#: The longest range by the size of its buckets: 1,440 minutes, 8,784 hours.
+_RANGE_DAYS_MAX = {"minute": 1, "hour": 366}
+#: As long the rollups are kept (migrations/clickhouse), and the rejections.
+_KEPT_DAYS = {"minute": 30, "hour": 400}
+_REJECTIONS_KEPT_SECONDS = 14 * _DAY_SECONDS
 #: Up to here a range is cut into minutes unless something else is asked for.
 _MINUTES_UP_TO_SECONDS = 3 * 3_600
 _COUNTS = ("received", "dispatched", "duplicate", "filtered", "failed", "pending", "rejections", "body_bytes")
@@ -36,38 +38,29 @@ class MetricsService:
 
     def __init__(self, repository: MetricsRepository, sla: SlaSettings, now_us: Callable[[], int]) -> None:
         self._repository = repository
-        self._targets = (sla.low_seconds, sla.normal_seconds, sla.high_seconds, sla.critical_seconds)
+        self._targets = sla.by_priority
         self._now_us = now_us
 
     def measure(self, tenant_id: UUID, wanted: MetricsRequest) -> DeliveryMetrics:
-        """Raises ValidationFailedError for a range that ends before it begins, or is too long."""
-        since_us, until_us = self._window(wanted)
-        bucket = wanted.bucket or ("minute" if until_us - since_us <= _MINUTES_UP_TO_SECONDS * MICROSECONDS else "hour")
-        if until_us - since_us > _RANGE_SECONDS_MAX[bucket] * MICROSECONDS:
-            days = _RANGE_SECONDS_MAX[bucket] // _DAY_SECONDS
-            raise ValidationFailedError([Problem("since", f"by {bucket}, a range is {days} days at most")])
-        targets_us = [int(seconds * MICROSECONDS) for seconds in self._targets]
-        measured = Range(tenant_id, wanted.webhook_id, since_us, until_us, targets_us)
-        total, found = self._repository.by_bucket(
-            measured, bucket_seconds=_BUCKET_SECONDS[bucket], buckets_max=_buckets_max(bucket)
-        )
+        """Raises ValidationFailedError for a range that ends before it begins, is too long or too long ago."""
+        asked_at_us = self._now_us()
+        measured = _range(tenant_id, wanted, asked_at_us)
+        uncounted, first_seconds = self._repository.uncounted(measured)
+        total, found = self._repository.by_bucket(measured, buckets_max=_buckets_max(measured.bucket))
+        until_us = measured.until_seconds * MICROSECONDS
+        kept_us = asked_at_us - _REJECTIONS_KEPT_SECONDS * MICROSECONDS
         return DeliveryMetrics(
-            since=rfc3339(since_us),
+            since=rfc3339(measured.since_seconds * MICROSECONDS),
             until=rfc3339(until_us),
-            bucket=bucket,
+            bucket=measured.bucket,
+            counted_until=rfc3339(first_seconds * MICROSECONDS if uncounted else min(until_us, asked_at_us)),
+            uncounted_minutes=uncounted,
+            rejections_since=rfc3339(max(measured.since_seconds * MICROSECONDS, min(until_us, kept_us))),
             total=Counts(**_counts(total)),
-            buckets=_buckets(since_us, until_us, _BUCKET_SECONDS[bucket], found, total),
+            buckets=_buckets(measured, found, total),
             webhooks=self._webhooks(measured, wanted),
             meta=PageMeta(page=wanted.page, per_page=wanted.per_page, total=total["webhooks"]),
         )
-
-    def _window(self, wanted: MetricsRequest) -> tuple[int, int]:
-        given = window_parameters(wanted)
-        until_us = self._now_us() if wanted.until is None else given["until_us"]
-        since_us = max(0, until_us - _DAY_SECONDS * MICROSECONDS) if wanted.since is None else given["since_us"]
-        if since_us >= until_us:
-            raise ValidationFailedError([Problem("until", "the range ends before it begins")])
-        return since_us, until_us
 
     def _webhooks(self, measured: Range, wanted: MetricsRequest) -> list[WebhookMetrics]:
         offset = (wanted.page - 1) * wanted.per_page
@@ -81,24 +74,46 @@ class MetricsService:
         if known is None:
             return WebhookMetrics(webhook_id=webhook_id, slug=None, sla=None, **_counts(row))
         priority = known["priority"]
-        sla = Target(priority=priority, target_seconds=self._targets[priority], breaches=row["late"][priority])
+        sla = Target(priority=priority, target_seconds=self._targets[priority], breaches=_late(row, priority))
         return WebhookMetrics(webhook_id=webhook_id, slug=known["slug"], sla=sla, **_counts(row))
+
+
+def _late(row: Measured, priority: int) -> int:
+    """A webhook that has only rejections has no array of late outcomes."""
+    return row["late"][priority] if row["late"] else 0
+
+
+def _range(tenant_id: UUID, wanted: MetricsRequest, now_us: int) -> Range:
+    given = window_parameters(wanted)
+    until_us = now_us if wanted.until is None else given["until_us"]
+    since_us = max(0, until_us - _DAY_SECONDS * MICROSECONDS) if wanted.since is None else given["since_us"]
+    if since_us >= until_us:
+        raise ValidationFailedError([Problem("until", "the range ends before it begins")])
+    short = until_us - since_us <= _MINUTES_UP_TO_SECONDS * MICROSECONDS
+    bucket = wanted.bucket or ("minute" if short else "hour")
+    if until_us - since_us > _RANGE_DAYS_MAX[bucket] * _DAY_SECONDS * MICROSECONDS:
+        raise ValidationFailedError(
+            [Problem("since", f"by {bucket}, a range is {_RANGE_DAYS_MAX[bucket]} days at most")]
+        )
+    if since_us < now_us - _KEPT_DAYS[bucket] * _DAY_SECONDS * MICROSECONDS:
+        words = f"by {bucket}, numbers go back {_KEPT_DAYS[bucket]} days"
+        raise ValidationFailedError([Problem("until" if wanted.since is None else "since", words)])
+    seconds = BUCKET_SECONDS[bucket]
+    since_seconds = since_us // MICROSECONDS // seconds * seconds
+    until_seconds = ((until_us - 1) // MICROSECONDS // seconds + 1) * seconds
+    return Range(tenant_id, wanted.webhook_id, bucket, since_seconds, until_seconds)
 
 
 def _buckets_max(bucket: str) -> int:
     """A range that begins inside a bucket has one more than it is long."""
-    return _RANGE_SECONDS_MAX[bucket] // _BUCKET_SECONDS[bucket] + 1
+    return _RANGE_DAYS_MAX[bucket] * _DAY_SECONDS // BUCKET_SECONDS[bucket] + 1
 
 
-def _buckets(
-    since_us: int, until_us: int, seconds: int, found: Mapping[int, Measured], total: Measured
-) -> list[Bucket]:
+def _buckets(measured: Range, found: Mapping[int, Measured], total: Measured) -> list[Bucket]:
     nothing = {**total, **dict.fromkeys(_COUNTS, 0), "took_quantiles_us": [math.nan] * 3}
-    first = since_us // MICROSECONDS // seconds * seconds
-    last = (until_us - 1) // MICROSECONDS
     return [
         Bucket(at=rfc3339(at * MICROSECONDS), **_counts(found.get(at, nothing)))
-        for at in range(first, last + 1, seconds)
+        for at in range(measured.since_seconds, measured.until_seconds, measured.bucket_seconds)
     ]
 
 

@@ -72,6 +72,7 @@ class AnalyticsRole:
         ]
         self._rollups = RollupLoop(
             clickhouse,
+            settings.sla,
             interval_seconds=settings.analytics.rollup_interval_seconds,
             leads=self._leads,
             stopping=self._stopping,

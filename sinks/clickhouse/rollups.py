@@ -13,9 +13,11 @@ from typing import Any
 
 from infra import metrics
 from infra.clickhouse import ClickHouse
+from infra.clock import MICROSECONDS
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError
 from infra.log import get_logger
 from infra.queries import load_queries
+from infra.settings import SlaSettings
 
 _QUERIES = Path(__file__).parent / "rollups.sql"
 #: Older minutes are never counted anew: retention may have begun to delete their rows, a week after receipt at the
@@ -55,8 +57,9 @@ class _Picked:
 class Rollups:
     """Counts what is marked. Raises as `ClickHouse` does; what was not finished is counted again by the next call."""
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(self, clickhouse: ClickHouse, sla: SlaSettings) -> None:
         self._clickhouse = clickhouse
+        self._targets_us = [int(seconds * MICROSECONDS) for seconds in sla.by_priority]
         self._queries = load_queries(_QUERIES)
 
     def mark_unmarked(self) -> None:
@@ -68,7 +71,7 @@ class Rollups:
         picked = self._pick(RECOUNT_SECONDS if sweep else _MARKED_SECONDS)
         if not picked.minutes:
             return 0
-        parameters = picked.parameters()
+        parameters = {**picked.parameters(), "targets_us": self._targets_us}
         for name in ("count_minutes", "count_hours", "note_counted"):
             self._clickhouse.execute(self._queries[name], parameters)
         return len(picked.minutes)
@@ -90,13 +93,14 @@ class RollupLoop:
     def __init__(
         self,
         clickhouse: ClickHouse,
+        sla: SlaSettings,
         *,
         interval_seconds: float,
         leads: Callable[[], bool],
         stopping: threading.Event,
     ) -> None:
         self.trouble: str | None = None
-        self._rollups = Rollups(clickhouse)
+        self._rollups = Rollups(clickhouse, sla)
         self._interval_seconds = interval_seconds
         self._leads = leads
         self._stopping = stopping

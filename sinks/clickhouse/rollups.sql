@@ -30,7 +30,7 @@ WHERE received_at >= now('UTC') - toIntervalSecond({recount_seconds:UInt32})
 -- name: count_minutes
 INSERT INTO delivery_minutes (
     tenant_id, webhook_id, minute, traffic, version, deliveries, pending, dispatched, duplicate, filtered, failed,
-    attempts, error_codes, actions, failed_actions, body_bytes, body_bytes_max, senders,
+    late, attempts, error_codes, actions, failed_actions, body_bytes, body_bytes_max, senders,
     ingress_us, processing_us, handling_us, total_us
 )
 WITH
@@ -57,6 +57,9 @@ SELECT
     countIf(dispatch_status = 'duplicate') AS duplicate,
     countIf(dispatch_status = 'filtered') AS filtered,
     countIf(dispatch_status = 'failed') AS failed,
+    sumForEach(arrayMap(
+        target_us -> toUInt64(isNotNull(recorded_us) AND ifNull(recorded_us, 0) - from_us > target_us),
+        {targets_us:Array(Int64)})) AS late,
     sum(counted.attempts) AS attempts,
     sumMapIf(map(error_code, toUInt64(1)), error_code != '') AS error_codes,
     sumMapIf(map(ifNull(handled_action, ''), toUInt64(1)), ifNull(handled_action, '') != '') AS actions,
@@ -92,7 +95,7 @@ GROUP BY tenant_id, webhook_id, minute, traffic;
 -- name: count_hours
 INSERT INTO delivery_hours (
     tenant_id, webhook_id, hour, traffic, version, deliveries, pending, dispatched, duplicate, filtered, failed,
-    attempts, error_codes, actions, failed_actions, body_bytes, body_bytes_max, senders,
+    late, attempts, error_codes, actions, failed_actions, body_bytes, body_bytes_max, senders,
     ingress_us, processing_us, handling_us, total_us
 )
 WITH picked AS (
@@ -104,7 +107,7 @@ WITH picked AS (
 SELECT
     tenant_id, webhook_id, toStartOfHour(minute, 'UTC') AS hour, traffic,
     sum(counted.version), sum(counted.deliveries), sum(counted.pending), sum(counted.dispatched),
-    sum(counted.duplicate), sum(counted.filtered), sum(counted.failed), sum(counted.attempts),
+    sum(counted.duplicate), sum(counted.filtered), sum(counted.failed), sumForEach(counted.late), sum(counted.attempts),
     sumMap(counted.error_codes), sumMap(counted.actions), sumMap(counted.failed_actions),
     sum(counted.body_bytes), max(counted.body_bytes_max), uniqMergeState(counted.senders),
     quantilesDDMergeState(0.01, 0.5, 0.9, 0.95, 0.99)(counted.ingress_us),

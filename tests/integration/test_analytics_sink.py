@@ -355,12 +355,12 @@ def await_committed(settings: Settings) -> None:
 COUNT = """
 import json, sys
 from infra.clickhouse import ClickHouse
-from infra.settings import ClickHouseSettings
+from infra.settings import ClickHouseSettings, SlaSettings
 from sinks.clickhouse.rollups import Rollups
 engine = ClickHouse(ClickHouseSettings(path=sys.argv[1]))
 where = "WHERE received_at = fromUnixTimestamp64Micro({at:Int64})"
 at = {"at": int(sys.argv[2])}
-rollups = Rollups(engine)
+rollups = Rollups(engine, SlaSettings())
 while rollups.count_marked(sweep=True):
     pass
 rolled_up = [

@@ -18,7 +18,7 @@ import pytest
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from sinks.clickhouse.rollups import Rollups
-from tests.support.rollups import HOUR_US, MINUTE_US, Log, Made, assert_quantiles, count_all, make
+from tests.support.rollups import HOUR_US, MINUTE_US, SLA, Log, Made, assert_quantiles, count_all, make
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "analytics.md"
 QUESTION = re.compile(r"^### (\d+)\. .*?```sql\n(.*?)```", re.MULTILINE | re.DOTALL)
@@ -64,9 +64,9 @@ def asked(clickhouse_engine: ClickHouse) -> Asked:
     made.append(make(chance, webhooks[0], until))
     log = Log(clickhouse_engine)
     log.requests(made)
-    count_all(Rollups(clickhouse_engine))
+    count_all(Rollups(clickhouse_engine, SLA))
     log.outcomes(made)
-    count_all(Rollups(clickhouse_engine))
+    count_all(Rollups(clickhouse_engine, SLA))
     return Asked(log, since, until)
 
 

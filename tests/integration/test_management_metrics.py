@@ -19,9 +19,11 @@ from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Rows, Source
+from sinks.clickhouse.rollups import Rollups
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import delivery_ids, outcome_record, rejection_record, request_record
 from tests.support.management import ManagementBase, bearer, make_tenant
+from tests.support.rollups import count_all
 from tests.support.webhooks import create_webhook
 
 Json = dict[str, Any]
@@ -99,11 +101,12 @@ def truth(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Tru
         request_record(next(uncounted), (BEGIN - 1) * MICROSECONDS, **of),
         request_record(next(uncounted), BEGIN * MICROSECONDS, tenant_id=str(management_base.other_tenant.id)),
     ]
-    refused = iter(delivery_ids(3, BEGIN * MICROSECONDS))
+    refused = iter(delivery_ids(4, BEGIN * MICROSECONDS))
     rejections = [
         rejection_record(next(refused), BEGIN * MICROSECONDS, count=5, **of),
         rejection_record(next(refused), (BEGIN + HOUR) * MICROSECONDS, count=2, **of),
         rejection_record(next(refused), BEGIN * MICROSECONDS, tenant_id=tenant_id, webhook_id=None, count=4),
+        rejection_record(next(refused), (BEGIN + 3 * HOUR) * MICROSECONDS, **of),
     ]
     run = uuid.uuid4().hex
     write(clickhouse_engine, build_requests(requests, Source("r", run, 0)), Source("r", run, 0))
@@ -111,6 +114,7 @@ def truth(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Tru
     # Met again after a crash, in another insert: still one outcome each.
     write(clickhouse_engine, build_outcomes(outcomes[:40], Source("o", run, 1)), Source("o", run, 1))
     write(clickhouse_engine, build_rejections(rejections, Source("j", run, 0)), Source("j", run, 0))
+    count_all(Rollups(clickhouse_engine, management_base.settings.sla))
     return Truth(urgent_id, gone_id, made, rejections=7, unknown_rejections=4)
 
 
@@ -169,6 +173,12 @@ def test_breaches_are_those_of_the_webhooks_priority(management_base: Management
     assert (gone["slug"], gone["sla"]) == (None, None)
 
 
+def test_a_webhook_that_only_refused_has_no_breaches(management_base: ManagementBase, truth: Truth) -> None:
+    [only] = asked(management_base, since=BEGIN + 3 * HOUR, until=BEGIN + 4 * HOUR)["webhooks"]
+    assert (only["webhook_id"], only["received"], only["rejections"]) == (truth.urgent_id, 0, 1)
+    assert only["sla"]["breaches"] == 0
+
+
 @pytest.mark.parametrize(("bucket", "seconds"), [("minute", MINUTE), ("hour", HOUR)])
 def test_buckets_have_no_gaps_and_add_up(
     management_base: ManagementBase, truth: Truth, bucket: str, seconds: int
@@ -181,6 +191,43 @@ def test_buckets_have_no_gaps_and_add_up(
         begin_us = (BEGIN + place * seconds) * MICROSECONDS
         within = [made for made in truth.deliveries if begin_us <= made.at_us < begin_us + seconds * MICROSECONDS]
         agrees(one, within, {0: 9, HOUR: 2}.get(place * seconds, 0))
+
+
+def test_a_range_is_widened_to_whole_buckets_and_says_so(management_base: ManagementBase, truth: Truth) -> None:
+    shown = asked(management_base, since=BEGIN + 90, until=BEGIN + HOUR + 1, bucket="hour")
+    assert (shown["since"], shown["until"]) == (
+        rfc3339(BEGIN * MICROSECONDS),
+        rfc3339((BEGIN + 2 * HOUR) * MICROSECONDS),
+    )
+    agrees(shown["total"], truth.deliveries, truth.rejections + truth.unknown_rejections)
+
+
+def test_what_is_not_counted_yet_is_said(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> None:
+    tenant = make_tenant(management_base.dsn, f"fresh-{uuid.uuid4().hex[:6]}")
+    at_us, end = (BEGIN + 90) * MICROSECONDS, BEGIN + HOUR
+    window = {"since": rfc3339((BEGIN - 20 * DAY) * MICROSECONDS), "until": rfc3339(end * MICROSECONDS)}
+    source = Source("f", uuid.uuid4().hex, 0)
+    [delivery_id] = delivery_ids(1, at_us)
+    write(
+        clickhouse_engine,
+        build_requests([request_record(delivery_id, at_us, tenant_id=str(tenant.id))], source),
+        source,
+    )
+
+    def told() -> tuple[Any, ...]:
+        shown = management_base.call("GET", "/metrics", params=window, headers=tenant.headers).json()
+        return shown["total"]["received"], shown["uncounted_minutes"], shown["counted_until"]
+
+    assert told() == (0, 1, rfc3339((BEGIN + MINUTE) * MICROSECONDS))
+    count_all(Rollups(clickhouse_engine, management_base.settings.sla))
+    assert told() == (1, 0, window["until"])
+
+
+def test_the_last_rejections_that_are_kept_are_those_counted(management_base: ManagementBase) -> None:
+    begins = BEGIN - 20 * DAY
+    shown = asked(management_base, since=begins, until=BEGIN + HOUR)["rejections_since"]
+    assert rfc3339((BEGIN - 12 * DAY) * MICROSECONDS) < shown < rfc3339((BEGIN - 10 * DAY) * MICROSECONDS)
+    assert asked(management_base)["rejections_since"] == rfc3339(BEGIN * MICROSECONDS)
 
 
 def test_one_webhook_is_measured_alone_and_pages_go_on(management_base: ManagementBase, truth: Truth) -> None:
@@ -208,11 +255,13 @@ def test_without_a_range_it_is_the_last_day(management_base: ManagementBase) -> 
     ("since", "until", "bucket", "path"),
     [
         (BEGIN, BEGIN, "hour", "until"),
-        (BEGIN, BEGIN + 31 * DAY + 1, "hour", "since"),
+        (BEGIN, BEGIN + 366 * DAY + 1, "hour", "since"),
         (BEGIN, BEGIN + DAY + 1, "minute", "since"),
+        (BEGIN - 398 * DAY, BEGIN - 390 * DAY, "hour", "since"),
+        (BEGIN - 28 * DAY, BEGIN - 28 * DAY + HOUR, "minute", "since"),
     ],
 )
-def test_a_range_that_is_none_or_too_long_is_refused(
+def test_a_range_that_is_none_or_too_long_or_too_long_ago_is_refused(
     management_base: ManagementBase, since: int, until: int, bucket: str, path: str
 ) -> None:
     window = {"since": rfc3339(since * MICROSECONDS), "until": rfc3339(until * MICROSECONDS), "bucket": bucket}

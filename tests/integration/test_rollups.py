@@ -13,7 +13,7 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.errors import ClickHouseUnavailableError
 from sinks.clickhouse.rollups import RECOUNT_SECONDS, Rollups
-from tests.support.rollups import HOUR_US, MINUTE_US, SPANS, Log, Made, check, count_all, make, rolled_up, truth
+from tests.support.rollups import HOUR_US, MINUTE_US, SLA, SPANS, Log, Made, check, count_all, make, rolled_up, truth
 
 DAY_US = 24 * HOUR_US
 
@@ -36,7 +36,7 @@ def _check_both(log: Log) -> None:
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
 def test_rollups_equal_the_deliveries_with_repeated_inserts_and_late_outcomes(log: Log, seed: int) -> None:
     chance = random.Random(seed)
-    rollups = Rollups(log.clickhouse)
+    rollups = Rollups(log.clickhouse, SLA)
     made = _traffic(chance, 200)
     waiting: list[Made] = []
     for begin in range(0, len(made), 50):
@@ -58,7 +58,7 @@ def test_rollups_equal_the_deliveries_with_repeated_inserts_and_late_outcomes(lo
 
 
 def test_a_minute_without_new_rows_is_not_counted_again(log: Log) -> None:
-    rollups = Rollups(log.clickhouse)
+    rollups = Rollups(log.clickhouse, SLA)
     count_all(rollups)
     log.requests(_traffic(random.Random(3), 20))
     assert rollups.count_marked(sweep=False) > 0
@@ -74,7 +74,7 @@ def test_counts_and_inserts_at_once_leave_the_whole(log: Log) -> None:
     def count_until_done() -> None:
         try:
             while not done.is_set():
-                Rollups(log.clickhouse).count_marked(sweep=False)
+                Rollups(log.clickhouse, SLA).count_marked(sweep=False)
         except BaseException as error:
             failures.append(error)
             raise
@@ -89,12 +89,12 @@ def test_counts_and_inserts_at_once_leave_the_whole(log: Log) -> None:
     for thread in threads:
         thread.join(30)
     assert failures == []
-    count_all(Rollups(log.clickhouse))
+    count_all(Rollups(log.clickhouse, SLA))
     _check_both(log)
 
 
 def test_a_count_of_older_rows_that_ends_later_does_not_replace_a_newer_one(log: Log) -> None:
-    rollups = Rollups(log.clickhouse)
+    rollups = Rollups(log.clickhouse, SLA)
     made = _traffic(random.Random(5), 40, hours=1)
     log.requests(made)
     count_all(rollups)
@@ -134,16 +134,16 @@ class _Interrupted(ClickHouse):
 def test_a_count_that_dies_between_two_statements_is_made_whole_by_the_next(log: Log, steps: int) -> None:
     made = _traffic(random.Random(6), 60)
     log.requests(made)
-    count_all(Rollups(log.clickhouse))
+    count_all(Rollups(log.clickhouse, SLA))
     log.outcomes(made)
     with pytest.raises(ClickHouseUnavailableError):
-        Rollups(_Interrupted(log.clickhouse, steps)).count_marked(sweep=False)
-    count_all(Rollups(log.clickhouse))
+        Rollups(_Interrupted(log.clickhouse, steps), SLA).count_marked(sweep=False)
+    count_all(Rollups(log.clickhouse, SLA))
     _check_both(log)
 
 
 def test_a_minute_whose_rows_were_deleted_keeps_what_it_was(log: Log) -> None:
-    rollups = Rollups(log.clickhouse)
+    rollups = Rollups(log.clickhouse, SLA)
     made = _traffic(random.Random(7), 60, hours=1)
     log.requests(made)
     log.outcomes(made)
@@ -162,7 +162,7 @@ def test_a_minute_whose_rows_were_deleted_keeps_what_it_was(log: Log) -> None:
 def test_a_minute_that_retention_may_have_reached_is_left_alone(log: Log) -> None:
     old = now_us() - RECOUNT_SECONDS * 1_000_000 - 2 * MINUTE_US
     log.requests([make(random.Random(8), str(uuid.uuid4()), old)])
-    rollups = Rollups(log.clickhouse)
+    rollups = Rollups(log.clickhouse, SLA)
     rollups.mark_unmarked()
     count_all(rollups)
     assert rolled_up(log.clickhouse, log.tenant_id, "minute") == {}
@@ -173,7 +173,7 @@ def test_rows_that_nobody_marked_are_found(log: Log) -> None:
     log.requests(made)
     log.outcomes(made)
     log.clickhouse.execute("DELETE FROM rollup_marks WHERE tenant_id = {tenant_id:UUID}", {"tenant_id": log.tenant_id})
-    rollups = Rollups(log.clickhouse)
+    rollups = Rollups(log.clickhouse, SLA)
     count_all(rollups)
     assert rolled_up(log.clickhouse, log.tenant_id, "hour") == {}
     rollups.mark_unmarked()

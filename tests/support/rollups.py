@@ -17,7 +17,7 @@ import orjson
 
 from infra.clickhouse import ClickHouse
 from infra.ids import uuid7_text
-from infra.settings import ClickHouseSettings
+from infra.settings import ClickHouseSettings, SlaSettings
 from schemas.headers import Replay
 from schemas.records import DeliveryError, DispatchStatus, ErrorCode
 from sinks.clickhouse.core.outcomes import build_outcomes
@@ -32,6 +32,8 @@ SPANS = {"minute": MINUTE_US, "hour": HOUR_US}
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 #: The sketches promise 1 % of a value that was there.
 ACCURACY = 0.011
+#: Targets that some of these deliveries miss.
+SLA = SlaSettings(low_seconds=0.4, normal_seconds=0.1, high_seconds=0.05, critical_seconds=0.02)
 ACTIONS = ("createTicket", "upsertAssetByExternalId", "markInvoicePaidByExternalId")
 
 
@@ -239,6 +241,10 @@ def _counts(group: Sequence[Made]) -> dict[str, Any]:
     return {
         "deliveries": len(group),
         **{status.value: statuses[status.value] for status in DispatchStatus},
+        "late": [
+            sum(end.recorded_at - one.received_at > target * 1_000_000 for one, end in ended)
+            for target in SLA.by_priority
+        ],
         "attempts": sum(end.attempts for _, end in ended),
         "error_codes": Counter(end.code for _, end in ended if end.code),
         "actions": Counter(end.action for _, end in handled),
@@ -282,7 +288,7 @@ def main() -> None:
     A process of its own, because an engine's folder belongs to one, and a process has one.
     """
     engine = ClickHouse(ClickHouseSettings(path=Path(sys.argv[1])))
-    rollups = Rollups(engine)
+    rollups = Rollups(engine, SLA)
     count_all(rollups)
     found = {span: [[list(key), row] for key, row in rolled_up(engine, sys.argv[2], span).items()] for span in SPANS}
     [raw] = engine.query("SELECT count() AS rows FROM deliveries FINAL")
