@@ -297,6 +297,15 @@ def lines_of(log: Path, containing: str) -> int:
     return sum(containing in line for line in log.read_text().splitlines()) if log.exists() else 0
 
 
+def kill_while_it_inserts(settings: Settings, log: Path, after_seconds: float) -> None:
+    """Start the sink and kill it so long after its first insert."""
+    inserted_before = lines_of(log, INSERTED)
+    process = AnalyticsProcess(settings, log)
+    eventually(lambda: lines_of(log, INSERTED) > inserted_before, timeout_seconds=120, what="it inserts")
+    time.sleep(after_seconds)  # the moment of the kill is the input, nothing is waited for
+    process.kill()
+
+
 @pytest.mark.parametrize(
     ("seed", "kills"),
     [(11, KILLS), *(pytest.param(seed, KILLS_SOAK, marks=pytest.mark.soak) for seed in range(20, 30))],
@@ -318,11 +327,7 @@ def test_killed_again_and_again_in_the_middle_every_record_has_its_row_once(
             records.request(delivery_id, now)
             records.outcome(delivery_id, now)
         records.flush()
-        inserted_before = lines_of(log, INSERTED)
-        process = AnalyticsProcess(settings, log)
-        eventually(lambda: lines_of(log, INSERTED) > inserted_before, timeout_seconds=60, what="it inserts")  # noqa: B023
-        time.sleep(moments.random() * 0.5)  # the moment of the kill is the input, nothing is waited for
-        process.kill()
+        kill_while_it_inserts(settings, log, moments.random() * 0.5)
     final = AnalyticsProcess(settings, log)
     await_committed(settings)
     assert final.stop() == 0

@@ -7,6 +7,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -43,7 +44,22 @@ def events_of(tables: Tables) -> Events:
     return Events(tables.settings, tables.tenant.id)
 
 
-def await_health(relays: tuple[AnyRelay, AnyRelay], *, ready: bool) -> None:
+Relays = tuple[AnyRelay, AnyRelay]
+
+
+@contextmanager
+def both_at_work(tables: Tables, events: Events, board: uuid.UUID) -> Iterator[Relays]:
+    """Both relays of one process, once they have published all there is."""
+    with (
+        running_relay(ConfigurationRelay(tables.settings)) as relay,
+        running_relay(DomainEventRelay(tables.settings)) as event_relay,
+    ):
+        events.tell(board)
+        events.await_nothing_waiting()
+        yield relay, event_relay
+
+
+def await_health(relays: Relays, *, ready: bool) -> None:
     for relay in relays:
         eventually(
             lambda one=relay: one.health().ready is ready,  # type: ignore[misc]
@@ -95,22 +111,17 @@ def test_they_go_on_where_they_were_when_the_broker_was_away(postgres: PostgresS
         tables = prepared(dsn, broker.bootstrap, tmp_path)
         events, webhook_id = events_of(tables), tables.add("alerts")
         board = events.add_board()
-        with (
-            running_relay(ConfigurationRelay(tables.settings)) as relay,
-            running_relay(DomainEventRelay(tables.settings)) as event_relay,
-        ):
+        with both_at_work(tables, events, board) as relays:
             tables.await_version(webhook_id, 1)
-            events.tell(board)
-            events.await_nothing_waiting()
             broker.stop()
             for number in range(5):
                 tables.change(webhook_id, f"change {number}")
                 events.tell(board)
-            await_health((relay, event_relay), ready=False)
-            assert all("Kafka" in str(one.health().reasons) for one in (relay, event_relay))
+            await_health(relays, ready=False)
+            assert all("Kafka" in str(one.health().reasons) for one in relays)
             with start_kafka(tmp_path / "kafka", port=broker.port):
                 tables.await_version(webhook_id, 6, timeout_seconds=60)
-                await_health((relay, event_relay), ready=True)
+                await_health(relays, ready=True)
                 events.await_nothing_waiting()
                 assert list(dict.fromkeys(events.numbers()[board])) == [1, 2, 3, 4, 5, 6]
 
@@ -122,20 +133,15 @@ def test_they_go_on_where_they_were_when_postgres_was_away(kafka: KafkaBroker) -
             tables = prepared(server.dsn, kafka.bootstrap, folder)
             events, webhook_id = events_of(tables), tables.add("alerts")
             board = events.add_board()
-            with (
-                running_relay(ConfigurationRelay(tables.settings)) as relay,
-                running_relay(DomainEventRelay(tables.settings)) as event_relay,
-            ):
+            with both_at_work(tables, events, board) as relays:
                 tables.await_version(webhook_id, 1)
-                events.tell(board)
-                events.await_nothing_waiting()
                 server.stop()
-                await_health((relay, event_relay), ready=False)
+                await_health(relays, ready=False)
                 with start_postgres(folder / "postgres", port=server.port):
                     tables.change(webhook_id, "after the restart")
                     events.tell(board)
                     tables.await_version(webhook_id, 2, timeout_seconds=60)
-                    await_health((relay, event_relay), ready=True)
+                    await_health(relays, ready=True)
                     events.await_nothing_waiting()
                     assert events.numbers() == {board: [1, 2]}
     finally:

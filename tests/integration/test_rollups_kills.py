@@ -4,7 +4,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.settings import ClickHouseSettings, Settings
 from infra.topics import RECEIVED, RECORDED
-from tests.integration.test_analytics_sink import INSERTED, await_committed, lines_of
+from tests.integration.test_analytics_sink import await_committed, kill_while_it_inserts, lines_of
 from tests.support.analytics import (
     ROOT,
     AnalyticsProcess,
@@ -28,7 +27,6 @@ from tests.support.analytics import (
     make_topics,
 )
 from tests.support.rollups import HOUR_US, SPANS, Counts, Log, Made, check, make, truth
-from tests.support.wait import eventually
 
 KILLS = 20
 DELIVERIES_PER_KILL = 1_500
@@ -52,11 +50,7 @@ def test_after_twenty_kills_of_the_sink_the_rollups_equal_what_was_sent(
     lines, late = tmp_path / "sink.log", list[Made]()
     for _ in range(KILLS):
         late = _send(chance, records, sent, webhooks, late)
-        inserted = lines_of(lines, INSERTED)
-        process = AnalyticsProcess(settings, lines)
-        eventually(lambda: lines_of(lines, INSERTED) > inserted, timeout_seconds=120, what="it inserts")  # noqa: B023
-        time.sleep(chance.random() * 1.5)  # the moment of the kill is the input, nothing is waited for
-        process.kill()
+        kill_while_it_inserts(settings, lines, chance.random() * 1.5)
     final = AnalyticsProcess(settings, lines)
     await_committed(settings)
     assert final.stop() == 0
