@@ -29,13 +29,20 @@ from management.log_pages import (
 from management.paging import window_of, window_parameters
 
 _SECONDS_MIN = 0.1
+#: A delivery may be among the candidates more than once: when its request was written again, or its body deleted.
+_CANDIDATES_PER_ROW = 8
 
 
 class Conditions(NamedTuple):
-    """Which rows are wanted: text of named blocks, each beginning with AND, and what they are bound to."""
+    """Which rows are wanted: text of named blocks, each beginning with AND, and what they are bound to.
+
+    `by_candidates`: they are about the sort key and about columns that are written together. A row that fits once it is
+    merged then fitted before, so candidates are found without merging, which is what takes long of wide columns.
+    """
 
     text: str
     parameters: Mapping[str, Any]
+    by_candidates: bool = False
 
 
 def plain_conditions(wanted: BaseModel, names: Iterable[str], queries: Mapping[str, str]) -> Conditions:
@@ -55,6 +62,7 @@ class Log(NamedTuple):
     """One log: its statements `count`, `find` and `fetch`, and the column with a row's id.
 
     `find` answers `at_us`, the id and what else `fetch` needs: each column of it comes back as a list `found_COLUMN`.
+    Where conditions can be `by_candidates`, `find_candidates` answers ids, and `find` takes them by a part `among`.
     """
 
     name: str
@@ -75,7 +83,7 @@ class LogReader:
         begin = scope.read(wanted)
         bound = {"tenant_id": str(tenant_id), **conditions.parameters, **window_parameters(wanted)}
         bound |= {"limit": wanted.per_page + 1, **_behind(begin, bound["until_us"])}
-        keys = self._keys(bound, conditions.text)
+        keys = self._keys(bound, conditions)
         shown = keys[: wanted.per_page]
         has_more = len(keys) > len(shown)
         total = self._total(bound, conditions.text, len(shown), has_more=has_more) if begin is None else begin.total
@@ -94,14 +102,23 @@ class LogReader:
         bound = {"tenant_id": str(tenant_id), "since_us": since_us, "until_us": until_us, **conditions.parameters}
         return self._clickhouse.stream(statement, bound, block_rows_max=block_rows_max, seconds_max=EXPORT_SECONDS_MAX)
 
-    def _keys(self, bound: Mapping[str, Any], conditions: str) -> Sequence[Row]:
-        statement = put_together(self._log.queries, "find", conditions=conditions)
+    def _keys(self, bound: Mapping[str, Any], conditions: Conditions) -> Sequence[Row]:
         deadline = time.monotonic() + SEARCH_SECONDS_MAX
 
+        def ask(name: str, asked: Mapping[str, Any], **parts: str) -> Sequence[Row]:
+            statement = put_together(self._log.queries, name, conditions=conditions.text, **parts)
+            return self._clickhouse.query(statement, asked, seconds_max=max(deadline - time.monotonic(), _SECONDS_MIN))
+
         def find(since_us: int, until_us: int, limit: int) -> Sequence[Row]:
-            seconds_left = max(deadline - time.monotonic(), _SECONDS_MIN)
-            piece = {"since_us": since_us, "until_us": until_us, "limit": limit}
-            return self._clickhouse.query(statement, {**bound, **piece}, seconds_max=seconds_left)
+            piece = {**bound, "since_us": since_us, "until_us": until_us, "limit": limit}
+            if conditions.by_candidates and not bound["offset"]:
+                candidates_max = limit * _CANDIDATES_PER_ROW
+                found = ask("find_candidates", {**piece, "candidates_max": candidates_max})
+                ids = sorted({str(one[self._log.id_column]) for one in found})
+                rows = ask("find", {**piece, "candidate_id": ids}, among=self._log.queries["candidates"]) if ids else []
+                if len(rows) == limit or len(found) < candidates_max:
+                    return rows
+            return ask("find", piece, among="")
 
         since_us, until_us, limit = bound["since_us"], bound["until_us"], bound["limit"]
         try:

@@ -38,7 +38,8 @@ def conditions_of(wanted: Wanted, queries: Mapping[str, str], *, now: Moment) ->
         at_path = _at_path(wanted, wanted.body_path, queries)
         texts.append(at_path.text)
         parameters |= at_path.parameters
-    return Conditions("\n    ".join(texts), parameters)
+    by_candidates = _searches(wanted) and _is_of_bodies_only(wanted)
+    return Conditions("\n    ".join(texts), parameters, by_candidates=by_candidates)
 
 
 def _at_path(wanted: Wanted, path: str, queries: Mapping[str, str]) -> Conditions:
@@ -75,8 +76,7 @@ def _check(wanted: Wanted, now: Moment) -> None:
     low, high = wanted.duration_ms_min, wanted.duration_ms_max
     if low is not None and high is not None and low > high:
         problems.append(Problem("duration_ms_max", "is less than duration_ms_min"))
-    searches = wanted.body_contains is not None or wanted.body_path is not None
-    if searches and not wanted.webhook_id and not _is_short(wanted, now):
+    if _searches(wanted) and not wanted.webhook_id and not _is_short(wanted, now):
         message = (
             "a search in bodies needs webhook_id, or since and until (now, unless given) that are no more than "
             f"{SEARCHED_DAYS_MAX} days apart"
@@ -84,6 +84,16 @@ def _check(wanted: Wanted, now: Moment) -> None:
         problems.append(Problem("since", message))
     if problems:
         raise ValidationFailedError(problems)
+
+
+def _searches(wanted: Wanted) -> bool:
+    return wanted.body_contains is not None or wanted.body_path is not None
+
+
+def _is_of_bodies_only(wanted: Wanted) -> bool:
+    """Besides the sort key. Bodies and what is said of them come with the request, in one row."""
+    others = set(PLAIN) - {"webhook_id", "body_contains"}
+    return all(getattr(wanted, name) in (None, []) for name in others)
 
 
 def _is_short(wanted: Wanted, now: Moment) -> bool:

@@ -41,6 +41,7 @@ FROM
 -- name: find
 SELECT webhook_id, toUnixTimestamp64Micro(received_at) AS at_us, delivery_id
 FROM deliveries FINAL
+/*among*/
 WHERE tenant_id = {tenant_id:UUID}
     AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
     AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
@@ -48,6 +49,20 @@ WHERE tenant_id = {tenant_id:UUID}
     /*conditions*/
 ORDER BY received_at DESC, delivery_id DESC
 LIMIT {limit:UInt32} OFFSET {offset:UInt32};
+
+-- name: candidates
+PREWHERE delivery_id IN {candidate_id:Array(UUID)};
+
+-- name: find_candidates
+SELECT delivery_id
+FROM deliveries
+WHERE tenant_id = {tenant_id:UUID}
+    AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
+    AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
+    AND ({before_us:Int64} = 0 OR (received_at, delivery_id) < (fromUnixTimestamp64Micro({before_us:Int64}), {before_id:UUID}))
+    /*conditions*/
+ORDER BY received_at DESC, delivery_id DESC
+LIMIT {candidates_max:UInt32};
 
 -- name: fetch
 SELECT

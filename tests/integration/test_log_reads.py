@@ -23,6 +23,7 @@ from management.deliveries.repository import DeliveryRepository
 from management.log_pages import LogPageMeta
 from schemas.headers import Replay
 from schemas.records import DispatchStatus
+from tests.support.analytics import BODY
 from tests.support.log_writing import LogWriter
 from tests.support.wait import eventually
 
@@ -35,6 +36,8 @@ JOIN_SECONDS_MAX = 60
 #: of a merge, and of the one that follows it at once, would never come back.
 RATIO_MAX = 25
 PARTS_MIN = 12
+#: So often that more rows fit than a search takes for candidates of its page.
+REPEATS = 20
 _RAW_ROWS = "SELECT count() AS rows FROM deliveries WHERE tenant_id = {tenant_id:UUID}"
 _PARTS = "SELECT uniqExact(_part) AS parts FROM deliveries WHERE tenant_id = {tenant_id:UUID}"
 _PLAN = """
@@ -75,6 +78,20 @@ class Reader:
 
     def count(self, until_us: int) -> int:
         return self._page(until_us, per_page=1)[1].total
+
+    def search(self, text: str, per_page: int) -> list[str]:
+        """The ids of deliveries with `text` in their bodies, from cursor to cursor, newest first."""
+        found: list[str] = []
+        webhook_id = [self._writer.webhook_id]
+        cursor: str | None = None
+        for _ in range(PAGES_MAX):
+            wanted = DeliveryFilter(webhook_id=webhook_id, body_contains=text, per_page=per_page, cursor=cursor)
+            rows, meta = self._repository.page(self._writer.tenant_id, wanted)
+            found += [str(row["delivery_id"]) for row in rows]
+            cursor = meta.next_cursor
+            if cursor is None:
+                return found
+        raise AssertionError("the cursors have no end")
 
     def by_key(self, delivery_id: str, status: DispatchStatus) -> list[str]:
         """The ids of deliveries with this one's idempotency key and a status."""
@@ -194,6 +211,21 @@ def test_the_same_batch_again_adds_no_row_and_a_completed_one_adds_rows_and_no_d
         assert _number(writer, _RAW_ROWS) == 40 + 20 + 40
         assert sorted(reader.walk(batch.until_us)) == sorted(batch.delivery_ids)
         assert reader.count(batch.until_us) == 40
+
+
+def test_a_search_in_bodies_shows_each_delivery_once_however_often_its_request_was_written(
+    writer: LogWriter, reader: Reader
+) -> None:
+    with merges_stopped(writer.clickhouse):
+        batch = writer.write_requests(12)
+        writer.write_outcomes(batch, "actions", DispatchStatus.DISPATCHED)
+        for _ in range(REPEATS):
+            writer.complete(batch)
+        assert _number(writer, _RAW_ROWS) == 24 + 6 * REPEATS
+        for per_page in (2, 5, 12):
+            found = reader.search(BODY.decode(), per_page)
+            assert (len(found), set(found)) == (12, set(batch.delivery_ids))
+        assert reader.search("nothing of that", 5) == []
 
 
 def test_a_replay_is_a_delivery_of_its_own_beside_its_origin(writer: LogWriter, reader: Reader) -> None:

@@ -53,7 +53,7 @@ def test_what_a_caller_writes_is_bound_and_never_written_into_the_statement(text
         wanted = DeliveryFilter.model_validate({**given_, **search, "action": [value], "webhook_id": [WEBHOOK]})
         made = conditions.conditions_of(wanted, QUERIES, now=NOW)
         assert made.parameters["body_value"] == made.parameters["body_contains"] == value
-        return put_together(QUERIES, "find", conditions=made.text)
+        return put_together(QUERIES, "find", conditions=made.text, among="")
 
     assert statement(text) == statement("plain")
 
