@@ -61,6 +61,11 @@ ORDER BY is_total DESC, received DESC, key
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}
 SETTINGS max_execution_time = 20, do_not_merge_across_partitions_select_final = 1;
 
+-- name: read_tenant
+SELECT rejection_retention_days
+FROM tenants
+WHERE id = %(tenant_id)s;
+
 -- name: find_webhooks
 SELECT id, slug, priority
 FROM webhooks

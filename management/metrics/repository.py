@@ -52,6 +52,13 @@ class MetricsRepository:
         """Webhooks that have anything, the busiest first; `key` is the id."""
         return self._measure(wanted, bucket_seconds=0, limit=limit, offset=offset + 1)  # the first row is the total
 
+    def rejection_days(self, tenant_id: UUID) -> int:
+        """For how many days the tenant's rejections are kept."""
+        with tenant_transaction(self._pool, tenant_id) as connection:
+            [row] = connection.execute(self._queries["read_tenant"].encode(), {"tenant_id": tenant_id}).fetchall()
+        days: int = row["rejection_retention_days"]
+        return days
+
     def webhooks(self, tenant_id: UUID, webhook_ids: Sequence[UUID]) -> dict[UUID, Row]:
         """Slug and priority of those that are there."""
         with tenant_transaction(self._pool, tenant_id) as connection:

@@ -25,9 +25,8 @@ from management.paging import PageMeta, window_parameters
 _DAY_SECONDS = 86_400
 #: The longest range by the size of its buckets: 1,440 minutes, 8,784 hours.
 _RANGE_DAYS_MAX = {"minute": 1, "hour": 366}
-#: As long the rollups are kept (migrations/clickhouse), and the rejections.
+#: As long the rollups are kept (migrations/clickhouse).
 _KEPT_DAYS = {"minute": 30, "hour": 400}
-_REJECTIONS_KEPT_SECONDS = 14 * _DAY_SECONDS
 #: Up to here a range is cut into minutes unless something else is asked for.
 _MINUTES_UP_TO_SECONDS = 3 * 3_600
 _COUNTS = ("received", "dispatched", "duplicate", "filtered", "failed", "pending", "rejections", "body_bytes")
@@ -48,7 +47,7 @@ class MetricsService:
         uncounted, first_seconds = self._repository.uncounted(measured)
         total, found = self._repository.by_bucket(measured, buckets_max=_buckets_max(measured.bucket))
         until_us = measured.until_seconds * MICROSECONDS
-        kept_us = asked_at_us - _REJECTIONS_KEPT_SECONDS * MICROSECONDS
+        kept_us = asked_at_us - self._repository.rejection_days(tenant_id) * _DAY_SECONDS * MICROSECONDS
         return DeliveryMetrics(
             since=rfc3339(measured.since_seconds * MICROSECONDS),
             until=rfc3339(until_us),
