@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from management.paging import PAGE_MAX, PER_PAGE_MAX
 
 #: The rules that a tenant may tune.
-TenantRule = Literal["failure_rate", "dead_letters", "silence", "sla", "rejections"]
+TenantRule = Literal["failure_rate", "dead_letters", "silence", "sla", "rejections", "ledger"]
 Parameters = dict[str, Any]
 
 

@@ -35,6 +35,8 @@ class AlertRuleService:
         wanted = check_shape(AlertRuleInput, body, "", problems)
         if wanted is not None:
             check_shape(RULES[rule].parameters, wanted.parameters, "parameters", problems)
+        if webhook_id is not None and not RULES[rule].of_webhooks:
+            problems.add("webhook_id", f"webhook_id cannot be given: the rule {rule} is for all of a tenant's webhooks")
         problems.raise_if_any()
         assert wanted is not None  # noqa: S101 - else there was a problem
         self._repository.write(actor, rule, webhook_id, wanted.parameters)

@@ -28,6 +28,7 @@ from management.alerting.core.judgements import (
     judge_rejections,
     judge_silence,
 )
+from management.alerting.core.ledger import AGREES, judge_finding, severity_of
 from management.alerting.core.overrides import Overrides
 from management.alerting.core.rhythm import HOUR_US, chance_of_silence
 from management.alerting.core.rules import RULES, Rule, RuleParameters
@@ -109,6 +110,7 @@ class Evaluation:
         """
         opened = session.read_open()
         look = Look(session, now_us, opened, Overrides(session.read_overrides()))
+        self._judge_ledger(look)
         views = self._watch.look(age_seconds_max=WATCH_SECONDS)
         self._judge_horizons(look, views)
         until_us = self._log_reaches(views)
@@ -138,6 +140,19 @@ class Evaluation:
         reached = [_reached_us(view) for group, view in views if group.group_id in groups]
         known = [at_us for at_us in reached if at_us is not None]
         return min(known) if len(known) == len(groups) else None
+
+    def _judge_ledger(self, look: Look) -> None:
+        """Of the ledgers Postgres alone is asked; while nobody examines them nothing changes."""
+        rule = RULES["ledger"]
+        findings = look.session.read_findings(look.opened)
+        of_open = {one for one in look.opened if one.rule == rule.name}
+        for subject in {*findings, *of_open}:
+            assert subject.tenant_id is not None  # noqa: S101 - each ledger is a tenant's
+            parameters = cast("rules.Ledger", look.overrides.of(rule, subject.tenant_id, None))
+            found = findings.get(subject)
+            severity = parameters.severity if found is None else severity_of(parameters, found.kind)
+            judgement = AGREES if found is None else judge_finding(found)
+            look.judged.append(Judged(subject, None, severity, judgement if parameters.enabled else _OFF))
 
     def _judge_horizons(self, look: Look, views: Views) -> None:
         parameters = rules.DataLoss(hours_min=self._settings.alerts.data_loss_hours)

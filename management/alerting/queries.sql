@@ -12,6 +12,31 @@ FROM unnest(%(tenant_ids)s::uuid[], %(webhook_ids)s::uuid[]) AS wanted (tenant_i
 JOIN webhooks w ON w.tenant_id = wanted.tenant_id AND w.id = wanted.webhook_id
 JOIN tenants t ON t.id = w.tenant_id
 
+-- name: list_ledger_findings
+SELECT
+    tenant_id, kind, min(found_at) AS first_found_at, max(found_at) AS last_found_at, sum(count)::bigint AS records,
+    count(*) FILTER (WHERE topic != '') AS ranges, min(hour) AS first_hour, max(hour) AS last_hour,
+    date_trunc(CASE kind WHEN 'late_pending' THEN 'hour' ELSE 'milliseconds' END, found_at, 'UTC') AS told_at,
+    (array_agg(DISTINCT detail))[1:%(reasons_max)s] AS reasons
+FROM ledger_differences
+WHERE resolved_at IS NULL
+GROUP BY tenant_id, kind, told_at
+
+-- name: list_ledger_places
+SELECT
+    ARRAY(
+        SELECT format('%%s-%%s:%%s-%%s', d.topic, d.partition, d.first_offset, d.last_offset)
+        FROM ledger_differences d
+        WHERE d.tenant_id = wanted.tenant_id AND d.kind = wanted.kind AND d.resolved_at IS NULL AND d.topic != ''
+            AND d.found_at BETWEEN wanted.first_found_at AND wanted.last_found_at
+        ORDER BY d.topic, d.partition, d.first_offset
+        LIMIT %(places_max)s
+    ) AS places
+FROM unnest(
+    %(tenant_ids)s::uuid[], %(kinds)s::text[], %(first_found)s::timestamptz[], %(last_found)s::timestamptz[]
+) WITH ORDINALITY AS wanted (tenant_id, kind, first_found_at, last_found_at, number)
+ORDER BY wanted.number
+
 -- name: raise_alerts
 INSERT INTO alerts (tenant_id, id, rule, subject, webhook_id, severity, message, details, raised_at)
 SELECT a.tenant_id, a.id, a.rule, a.subject, a.webhook_id, a.severity, a.message, a.details, %(raised_at)s

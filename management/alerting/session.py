@@ -1,7 +1,7 @@
 """What an evaluation reads and writes in Postgres, for all tenants, in the session whose lock is the lead."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,18 +12,23 @@ from uuid import UUID
 from infra.clock import MICROSECONDS
 from infra.entities.outbox import OutboxRow, write_events
 from infra.ids import uuid7_text
+from infra.ledger.core.counts import Kind
 from infra.postgres import Row
 from infra.queries import load_queries
 from infra.settings import PostgresSettings
 from management.alerting.core.changes import Changes, Judged, Resolved, Subject
+from management.alerting.core.ledger import PLACES_MAX, Finding, finding_name
+from management.alerting.core.rules import RULES
 from management.alerting.observations import Webhook
 from management.alerting.telling import told_raised, told_resolved
+from management.paging import microseconds
 from management.relays.session import LeadSession, failures_translated, relay_connection
 from schemas.encoding import record_bytes
 
 #: Longer than the slowest statement an evaluation waits for elsewhere, while the session says nothing.
 _IDLE_SECONDS_MAX = 180
 _CHANGES_MAX = 500
+_REASONS_MAX = 3
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 
 Change = TypeVar("Change", Judged, Resolved)
@@ -78,6 +83,26 @@ class AlertSession(LeadSession):
             for row in rows
         }
 
+    def read_findings(self, opened: Container[Subject]) -> dict[Subject, Finding]:
+        """What is open in the ledgers; the places only of what no alert among `opened` has told."""
+        found = self._rows(_QUERIES["list_ledger_findings"], {"reasons_max": _REASONS_MAX})
+        rows = {_subject_of_finding(row): row for row in found}
+        untold = [subject for subject in rows if subject not in opened]
+        places = dict(zip(untold, self._places([rows[subject] for subject in untold]), strict=True))
+        return {subject: _finding(row, places.get(subject, ())) for subject, row in rows.items()}
+
+    def _places(self, findings: Sequence[Row]) -> list[tuple[str, ...]]:
+        if not findings:
+            return []
+        parameters = {
+            "places_max": PLACES_MAX,
+            "tenant_ids": [row["tenant_id"] for row in findings],
+            "kinds": [row["kind"] for row in findings],
+            "first_found": [row["first_found_at"] for row in findings],
+            "last_found": [row["last_found_at"] for row in findings],
+        }
+        return [tuple(row["places"]) for row in self._rows(_QUERIES["list_ledger_places"], parameters)]
+
     def write(self, changes: Changes, evaluation_id: str, now_us: int) -> Written:
         """Open and close alerts, each with its event, some at a time in a transaction of their own.
 
@@ -130,6 +155,23 @@ class AlertSession(LeadSession):
             by_tenant[row["payload"]["tenant_id"]].append(row)
         for tenant_id, listed in by_tenant.items():
             write_events(self._connection, tenant_id, at, listed)
+
+
+def _subject_of_finding(row: Row) -> Subject:
+    name = finding_name(Kind(row["kind"]), microseconds(row["told_at"]))
+    return Subject(row["tenant_id"], RULES["ledger"].name, name)
+
+
+def _finding(row: Row, places: tuple[str, ...]) -> Finding:
+    return Finding(
+        Kind(row["kind"]),
+        records=row["records"],
+        ranges=row["ranges"],
+        first_hour_us=microseconds(row["first_hour"]),
+        last_hour_us=microseconds(row["last_hour"]),
+        reasons=tuple(row["reasons"]),
+        places=places,
+    )
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:

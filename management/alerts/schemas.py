@@ -33,7 +33,9 @@ class Alert(BaseModel):
 
     id: UUID
     rule: str = Field(description="what found it: docs/alerts.md has every rule")
-    subject: str = Field(description="what it is about: the id of a webhook")
+    subject: str = Field(
+        description="what it is about: the id of a webhook, or of `ledger` the kind and when it was found"
+    )
     webhook_id: UUID | None
     severity: Severity
     state: AlertState

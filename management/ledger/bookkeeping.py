@@ -93,11 +93,11 @@ class Bookkeeping:
             leads = _LOCK.try_lead(connection)
             self._state = "leader" if leads else "standby"
             metrics.LEDGER_LEADER.set(int(leads))
-            if not leads:
-                return
-            window = self._window(now_us())
-            tenants = examined_tenants(connection, window.since_us, window.until_us)
-            self._examine(window, tenants)
+            if leads:
+                window = self._window(now_us())
+                tenants = examined_tenants(connection, window.since_us, window.until_us)
+                self._examine(window, tenants)
+        # Whoever leads: a figure of a process that led once would stay.
         with relay_connection(self._settings.postgres) as connection:
             found = open_differences(connection)
         for kind in Kind:

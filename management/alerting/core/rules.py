@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Severity = Literal["warning", "critical"]
-RuleName = Literal["failure_rate", "dead_letters", "silence", "sla", "rejections", "data_loss"]
+RuleName = Literal["failure_rate", "dead_letters", "silence", "sla", "rejections", "ledger", "data_loss"]
 #: One statement per window in use reads all webhooks, so there are few to choose from.
 WindowMinutes = Literal[15, 60, 360]
 #: Where the numbers are a count alone, below this share of what raises an alert it is resolved.
@@ -64,6 +64,15 @@ class Rejections(RuleParameters):
     window_minutes: WindowMinutes = 60
 
 
+class Ledger(RuleParameters):
+    """What does not agree in a tenant's ledger and is not resolved: docs/ledger.md."""
+
+    severity: Severity = "critical"
+    late_pending_severity: Severity = Field(
+        default="warning", description="of requests without an outcome; nothing is missing"
+    )
+
+
 class DataLoss(RuleParameters):
     """A consumer so far behind that records it has not read will be deleted."""
 
@@ -73,12 +82,16 @@ class DataLoss(RuleParameters):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`parameters` gives the defaults. `of_installation`: what it finds is the operator's, and no tenant tunes it."""
+    """`parameters` gives the defaults. `of_installation`: what it finds is the operator's, and no tenant tunes it.
+
+    `of_webhooks`: it is about single webhooks, and can be tuned for one.
+    """
 
     name: RuleName
     description: str
     parameters: type[RuleParameters]
     of_installation: bool = False
+    of_webhooks: bool = True
 
     @property
     def defaults(self) -> RuleParameters:
@@ -92,7 +105,14 @@ _DECLARED = (
     Rule("silence", "A webhook is silent when it used to speak.", Silence),
     Rule("sla", "Outcomes of a webhook come later than its priority's target.", Sla),
     Rule("rejections", "Many requests to a webhook are refused: perhaps a wrong secret.", Rejections),
-    Rule("data_loss", "A consumer is about to lose records that it has not read.", DataLoss, of_installation=True),
+    Rule("ledger", "Requests are missing from the ledger, or do not agree with it.", Ledger, of_webhooks=False),
+    Rule(
+        "data_loss",
+        "A consumer is about to lose records that it has not read.",
+        DataLoss,
+        of_installation=True,
+        of_webhooks=False,
+    ),
 )
 RULES: Mapping[str, Rule] = MappingProxyType({rule.name: rule for rule in _DECLARED})
 
