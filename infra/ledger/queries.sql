@@ -54,6 +54,7 @@ FROM
 );
 
 -- name: list_gaps
+-- FINAL as in count_places: of a delivery at two places the log keeps one, and until it has put them together has both.
 SELECT before + 1 AS gap_first, place - 1 AS gap_last
 FROM
 (
@@ -65,14 +66,14 @@ FROM
     FROM
     (
         SELECT toInt64(raw_offset) AS place
-        FROM deliveries
+        FROM deliveries FINAL
         WHERE received_at >= fromUnixTimestamp64Micro({since_us:Int64})
             AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
             AND raw_topic = {topic:String} AND raw_incarnation = {incarnation:String} AND raw_partition = {partition:UInt32}
             AND raw_offset >= {first:UInt64} AND raw_offset < {end:UInt64}
         UNION ALL
         SELECT toInt64(offset) AS place
-        FROM undecodable_records
+        FROM undecodable_records FINAL
         WHERE topic = {topic:String} AND incarnation = {incarnation:String} AND partition = {partition:UInt32}
             AND offset >= {first:UInt64} AND offset < {end:UInt64}
         UNION ALL

@@ -40,6 +40,8 @@ ASKED_FOR = {
     "hookline_actions_applied_total",
     "hookline_analytics_undecodable_records_total",
     "hookline_sla_breaches_total",
+    "hookline_ledger_differences",
+    "hookline_ledger_last_examined_timestamp_seconds",
     "hookline_ingress_requests_total",
     "hookline_store_away",
     "hookline_part_ready",

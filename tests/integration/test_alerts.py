@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,15 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.kafka import producer_properties
+from infra.ledger.core.counts import Difference, Kind
+from infra.postgres import open_pool
 from infra.settings import AlertSettings, AnalyticsSettings
 from infra.topics import ACTION_DEAD_LETTERS, RECORDED, REQUEST_DEAD_LETTERS
 from management.alerting.core.changes import Changes
 from management.alerting.job import AlertJob
 from management.alerting.session import AlertSession, Written
 from management.group_watch import GroupWatch
+from management.ledger.repository import tenant_ledger
 from schemas import headers as record_headers
 from schemas.records import DispatchStatus
 from tests.support.alerts import HOUR_US, Alarms, evaluating
@@ -175,6 +179,55 @@ def test_parameters_of_a_webhook_go_before_those_of_the_tenant_and_a_rule_can_be
     assert alarms.base.call("PUT", "/alert-rules/failure_rate", params=place, json=off).status_code == 200
     alarms.look()
     assert alarms.alerts(strict)[0]["resolution"] == "Strict: The rule is switched off."
+
+
+def differ(alarms: Alarms, *found: Difference, resolved: tuple[Kind, ...] = ()) -> None:
+    """What an examination of the ledger does: it notes these, and resolves others."""
+    with (
+        closing(open_pool(alarms.settings.postgres)) as pool,
+        tenant_ledger(pool, alarms.tenant.id) as ledger,
+    ):
+        assert ledger is not None
+        noted = [ledger.note(one)[0] for one in found]
+        ledger.resolve_others(0, now_us(), resolved, noted)
+
+
+def ledger_alerts(alarms: Alarms) -> list[tuple[str, str, list[str]]]:
+    """State, severity and offsets of each, oldest first."""
+    query = "SELECT * FROM alerts WHERE tenant_id = %s AND rule = 'ledger' ORDER BY raised_at, severity, id"
+    rows = alarms.base.rows(query, (alarms.tenant.id,))
+    return [(row["state"], row["severity"], row["details"]["offsets"]) for row in rows]
+
+
+def test_what_the_ledger_finds_later_is_an_alert_of_its_own_and_a_tenant_can_switch_the_rule_off(
+    alarms: Alarms,
+) -> None:
+    def range_of(kind: Kind, first: int, last: int) -> Difference:
+        count = last - first + 1
+        return Difference(str(alarms.tenant.id), 7 * HOUR_US, kind, count, "not there", "raw", 3, first, last)
+
+    first, second = range_of(Kind.LOSS, 4, 9), range_of(Kind.LOSS, 12, 12)
+    late, later = range_of(Kind.LATE_PENDING, 20, 21), range_of(Kind.LATE_PENDING, 30, 30)
+    differ(alarms, second, first, late)
+    alarms.look()
+    told = [("open", "critical", ["raw-3:4-9", "raw-3:12-12"]), ("open", "warning", ["raw-3:20-21"])]
+    assert ledger_alerts(alarms) == told
+    third = range_of(Kind.LOSS, 40, 40)
+    differ(alarms, third, later)
+    for _ in range(2):
+        alarms.look()
+    told.append(("open", "critical", ["raw-3:40-40"]))
+    assert ledger_alerts(alarms)[:3] == told
+    differ(alarms, second, third, late, resolved=(Kind.LOSS, Kind.LATE_PENDING))
+    alarms.look()
+    assert ledger_alerts(alarms)[:3] == told, "something of each is still open"
+    differ(alarms, third, late, resolved=(Kind.LOSS, Kind.LATE_PENDING))
+    alarms.look()
+    assert [state for state, _, _ in ledger_alerts(alarms)][:3] == ["resolved", "open", "open"]
+    off = {"parameters": {"enabled": False}}
+    assert alarms.base.call("PUT", "/alert-rules/ledger", json=off).status_code == 200
+    alarms.look()
+    assert {state for state, _, _ in ledger_alerts(alarms)} == {"resolved"}
 
 
 def test_two_that_look_at_the_same_time_raise_and_tell_once(alarms: Alarms) -> None:

@@ -148,6 +148,12 @@ def test_what_is_the_operators_is_no_rule_of_a_tenant(management_base: Managemen
     assert answer.status_code == 400
 
 
+def test_the_rule_of_the_ledger_is_for_all_webhooks_at_once(management_base: ManagementBase) -> None:
+    place = {"webhook_id": create_webhook(management_base, "not-alone")["id"]}
+    answer = management_base.call("PUT", "/alert-rules/ledger", params=place, json={"parameters": {"enabled": False}})
+    assert "all of a tenant's webhooks" in problems_of(answer)["webhook_id"]
+
+
 def test_rules_of_anothers_webhook_are_not_there(management_base: ManagementBase) -> None:
     webhook_id = create_webhook(management_base, "not-theirs")["id"]
     other = management_base.other_tenant.headers

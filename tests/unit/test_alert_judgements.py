@@ -5,6 +5,8 @@ from uuid import UUID
 
 import pytest
 
+from infra.clock import HOUR_US
+from infra.ledger.core.counts import Kind
 from management.alerting.core.judgements import (
     Horizon,
     Level,
@@ -14,8 +16,9 @@ from management.alerting.core.judgements import (
     judge_failures,
     judge_horizon,
 )
+from management.alerting.core.ledger import Finding, finding_name, judge_finding, severity_of
 from management.alerting.core.overrides import Overrides
-from management.alerting.core.rules import RULES, DataLoss, DeadLetters, FailureRate
+from management.alerting.core.rules import RULES, DataLoss, DeadLetters, FailureRate, Ledger
 from management.horizon import data_loss_seconds
 
 HOUR = 3_600
@@ -95,3 +98,37 @@ def test_parameters_of_another_release_are_not_followed() -> None:
         assert overrides.windows(rule) == [60]
     wider = Overrides([{**stored, "parameters": {"window_minutes": 360}}])
     assert wider.windows(rule) == [60, 360]
+
+
+def test_a_difference_of_the_ledger_is_told_with_kind_count_hours_and_offsets() -> None:
+    found = Finding(
+        Kind.LOSS, 1_200, 2, 0, HOUR_US, ("in the topic, but not in the log",), ("raw-0:3-1201", "raw-1:7-7")
+    )
+    judgement = judge_finding(found)
+    assert judgement.level is Level.RAISED
+    assert judgement.message == (
+        "loss: 1,200 records missing, received from 1970-01-01T00:00:00.000Z to 1970-01-01T02:00:00.000Z; "
+        "offsets raw-0:3-1201, raw-1:7-7; in the topic, but not in the log."
+    )
+    assert (judgement.details["records"], judgement.details["offsets"]) == (1_200, ["raw-0:3-1201", "raw-1:7-7"])
+    assert finding_name(Kind.LOSS, 1_000_000 * HOUR_US) == "loss found 2084-01-29T16:00:00.000Z"
+
+
+def test_no_more_than_ten_ranges_are_words_and_a_difference_without_a_place_has_its_own() -> None:
+    places = tuple(f"webhooks.request.received.v1-11:{one}000000000-{one}000000000" for one in range(100))
+    many = judge_finding(Finding(Kind.LATE_PENDING, 9_999, 5_000, 0, 0, ("no outcome is in the log",), places))
+    assert f"offsets {', '.join(places[:10])} and 4,990 more; no outcome" in many.message
+    assert places[10] not in many.message
+    assert len(many.message) < 2_000, "the table takes no more"
+    assert (len(many.details["offsets"]), many.details["ranges"]) == (100, 5_000)
+    placeless = judge_finding(Finding(Kind.ALTERED, 1, 0, 0, 0, ("5 requests when the hour was entered, 4 now",), ()))
+    assert placeless.message.startswith(
+        "altered: 1 record changed or taken out of an hour that was counted, received from"
+    )
+    assert placeless.message.endswith("T01:00:00.000Z; 5 requests when the hour was entered, 4 now.")
+
+
+def test_only_what_has_no_outcome_yet_is_no_more_than_a_warning() -> None:
+    severities = {kind: severity_of(Ledger(), kind) for kind in Kind}
+    assert severities.pop(Kind.LATE_PENDING) == "warning"
+    assert set(severities.values()) == {"critical"}

@@ -16,7 +16,7 @@ _WORDS = {
     Kind.DUPLICATE: "there more than once",
     Kind.LATE_PENDING: "without an outcome, though every stage is past",
     Kind.EXCHANGED: "exchanged for other ones",
-    Kind.ALTERED: "changed or taken out since they were counted",
+    Kind.ALTERED: "changed or taken out of an hour that was counted",
 }
 
 
