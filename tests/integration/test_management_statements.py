@@ -107,6 +107,7 @@ _BY_TYPE: dict[str, str] = {
     "json": "{}",
     "jsonb": "{}",
     "timestamptz": "2020-01-01",
+    "_timestamptz": "{2020-01-01}",
     "date": "2020-01-01",
     **dict.fromkeys(("int2", "int4", "int8", "float8", "numeric"), "60"),
 }
