@@ -108,6 +108,7 @@ def _members_of(row: Row) -> dict[str, Any]:
         "replayed_from": row["replayed_from"],
         "replay_id": row["replay_id"],
         "is_test": bool(row["is_test"]),
+        "erased_at": None if row["erased_at_us"] is None else rfc3339(row["erased_at_us"]),
         "trace_id": row["trace_id"],
     }
 

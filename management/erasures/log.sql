@@ -66,17 +66,18 @@ FROM erased_deliveries FINAL
 WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID}
 
 -- name: hide
--- The newest value of a column is the one that is read.
+-- The newest value of a column is the one that is read. Columns whose default comes from one that is emptied get NULL, so
+-- that they stay what they were.
 INSERT INTO deliveries
     (tenant_id, webhook_id, received_at, delivery_id, erased_at, body, body_head, body_bytes, request_query,
     request_headers,
     idempotency_key, processed_outcome, processed_error_message, processed_metadata, handled_outcome,
-    handled_error_message, handled_metadata)
+    handled_error_message, handled_metadata, handled_handler, handled_action, handled_entity_type, handled_entity_id)
 SELECT
     tenant_id, webhook_id, received_at, delivery_id, erased_at, '', '', NULL, if(clears_request, '', NULL),
     if(clears_request, '', NULL), if(clears_request, '', NULL), if(clears_outcome, '', NULL),
     if(clears_outcome, '', NULL), if(clears_outcome, '', NULL), if(clears_outcome, '', NULL),
-    if(clears_outcome, '', NULL), if(clears_outcome, '', NULL)
+    if(clears_outcome, '', NULL), if(clears_outcome, '', NULL), NULL, NULL, NULL, NULL
 FROM erased_deliveries FINAL
 WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID}
 

@@ -230,6 +230,8 @@ def look_at_everything(plot: Plot, client: httpx.Client) -> None:
     paths += [one.filled({"webhook_id": hook.id}) for one in of_webhooks for hook in plot.hooks]
     paths += [f"/deliveries/{delivery['delivery_id']}" for delivery in deliveries]
     for path in paths:
+        if path.endswith("/stream"):
+            continue  # it has no end, and says nothing that the deliveries do not say
         answer = plot.call("GET", path, client=client, params={"per_page": "100"})
         assert answer.is_success, f"{path}: {answer.text}"
     ready = plot.stack.ready

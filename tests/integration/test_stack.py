@@ -133,7 +133,7 @@ def test_status_shows_every_part_and_group(stack: RunningStack) -> None:
     assert status["ready"] is True
     assert {part["name"] for part in status["parts"]} == ROLES | {"relay", "events", "alerts", "ledger"}
     assert {group["role"] for group in status["groups"]} == {"processors", "actions", "analytics"}
-    assert [(group["lost_records"], group["what_to_do"]) for group in status["groups"]] == [(0, [])] * 5
+    assert [(group["lost_records"], group["what_to_do"]) for group in status["groups"]] == [(0, [])] * 6
     assert hookline("status", "--data-dir", str(stack.data_dir)).returncode == 0
 
 

@@ -77,10 +77,11 @@ def test_a_receipt_says_what_stays_where_and_until_when_and_any_change_shows_in_
     assert (second["revision"], second["previous_hash"]) == (2, digest)
 
 
-def test_every_topic_that_is_not_about_configuration_or_keys_is_named() -> None:
+def test_every_topic_is_named_that_holds_more_than_configuration_keys_and_counts() -> None:
     assert set(load_topics()) - set(TOPICS) == {
-        "webhooks.key.released.v1", "webhooks.key.remembered.v1", "configuration.webhook.changed.v1"
-    }  # fmt: skip
+        *("webhooks.key.released.v1", "webhooks.key.remembered.v1", "configuration.webhook.changed.v1"),
+        "webhooks.request.accepted.v1",
+    }
 
 
 def test_an_erasure_is_in_force_until_no_topic_can_bring_a_request_back() -> None:

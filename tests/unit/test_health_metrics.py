@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("hookline", "ingress", "processors", "sinks", "management", "infra", "schemas")
 CREATES_METRIC = re.compile(r"\bprometheus_client\b")
 FEW_VALUED_LABELS = {"outcome", "topic", "reason", "consumer", "table", "resource", "status", "priority", "le"}
-FEW_VALUED_LABELS |= {"part", "group", "store"}
+FEW_VALUED_LABELS |= {"part", "group", "store", "kind"}
 
 
 def source_files() -> list[Path]:

@@ -21,6 +21,7 @@ UNITS = {
     "connections",
     "depth",
     "factor",
+    "hours",
     "keys",
     "milliseconds",
     "partitions",
