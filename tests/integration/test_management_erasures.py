@@ -20,7 +20,7 @@ from management.erasures.repository import ErasureRepository
 from management.erasures.work import ErasureWork
 from schemas.records import DeliveryError, ErrorCode
 from tests.support.analytics import FACTS, MadeRecord, delivery_ids, outcome_record, request_record
-from tests.support.erasures import FORGET_AT_ONCE, await_status
+from tests.support.erasures import await_status
 from tests.support.management import ManagementBase, bearer
 from tests.support.retention import keep
 from tests.support.wait import eventually
@@ -118,7 +118,6 @@ def _content(path: Path) -> bytes:
 
 @pytest.mark.usefixtures("clickhouse_engine")
 def test_no_file_of_the_engine_has_the_value_once_the_receipt_says_so(person: Person, stack_folder: Path) -> None:
-    person.clickhouse.execute(FORGET_AT_ONCE)
     person.outcome(person.delivery(), handler_outcome={"who": person.address})
     folder = stack_folder / "clickhouse"
     assert files_with(folder, person.address)

@@ -109,7 +109,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
     )
     delivery_id = _kept_delivery(base, clickhouse_engine)
     erasure = base.call("DELETE", f"/deliveries/{_kept_delivery(base, clickhouse_engine)}/body").json()
-    await_closed(base, clickhouse_engine, erasure["id"])
+    await_closed(base, erasure["id"])
     return Owned(
         {
             "erasure_id": erasure["id"],
