@@ -20,6 +20,8 @@ from management.group_watch import GroupWatch
 
 _STANDBY_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+#: After a look at rules whose stores had no answer: the part is not ready until one ends.
+_LOOK_AGAIN_SECONDS = 5.0
 #: The server hears of the session so often, and the gauges follow what tenants see.
 _OBSERVE_SECONDS = 5.0
 _LATE_INTERVALS = 3
@@ -101,8 +103,9 @@ class AlertJob:
     def _lead(self, session: AlertSession, evaluation: Evaluation) -> None:
         _log.info("alerts.leads")
         while not self._stopping.is_set():
-            due_at = time.monotonic() + self._settings.alerts.interval_seconds
+            began_at, interval_seconds = time.monotonic(), self._settings.alerts.interval_seconds
             self._look(session, evaluation)
+            due_at = began_at + (min(interval_seconds, _LOOK_AGAIN_SECONDS) if self._troubles else interval_seconds)
             while not self._stopping.is_set() and (left := due_at - time.monotonic()) > 0:
                 self._note_open(session.count_open())
                 self._stopping.wait(min(left, _OBSERVE_SECONDS))

@@ -35,6 +35,8 @@ from management.relays.session import SessionLock, relay_connection
 
 _LOCK = SessionLock(0x686C206C65646772)  # "hl ledgr"
 _LOOKBACK_INTERVAL_SECONDS = 3_600.0
+#: After a look that a store had no answer for: the part is not ready until one ends.
+_RETRY_SECONDS = 5.0
 _LOGGED_MAX = 20
 _TROUBLES = (
     *(KafkaUnavailableError, PostgresUnavailableError, ClickHouseUnavailableError, ClickHouseRefusedError),
@@ -75,7 +77,10 @@ class Bookkeeping:
         return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details={"state": self._state})
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._settings.ledger.interval_seconds):
+        interval_seconds = self._settings.ledger.interval_seconds
+        while not self._stopping.wait(
+            interval_seconds if self._trouble is None else min(interval_seconds, _RETRY_SECONDS)
+        ):
             try:
                 self._keep()
                 self._trouble = None
