@@ -232,7 +232,8 @@ def look_at_everything(plot: Plot, client: httpx.Client) -> None:
     for path in paths:
         if path.endswith("/stream"):
             continue  # it has no end, and says nothing that the deliveries do not say
-        answer = plot.call("GET", path, client=client, params={"per_page": "100"})
+        params = {"format": "jsonl"} if path.endswith("/export") else {"per_page": "100"}
+        answer = plot.call("GET", path, client=client, params=params)
         assert answer.is_success, f"{path}: {answer.text}"
     ready = plot.stack.ready
     for url in (*ready.ready_urls.values(), f"{ready.management_url}/status", f"{ready.management_url}/metrics"):
