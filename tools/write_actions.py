@@ -22,6 +22,7 @@ from infra.actions.registry import ENTRY_POINT_GROUP, load_actions  # noqa: E402
 from infra.entities.events import ENTITY_EVENTS  # noqa: E402
 from schemas.actions import DEFAULT_TEXT_LENGTH_MAX, ActionDefinition, FieldType, TargetField  # noqa: E402
 from schemas.event_types import core_event_types  # noqa: E402
+from tools.made_file import write_or_check  # noqa: E402
 
 PAGE = ROOT / "docs" / "actions.md"
 MATRIX = ROOT / "docs" / "action-matrix.json"
@@ -202,15 +203,8 @@ def page(current: str) -> str:
 
 
 def main() -> int:
-    """Exit 0 when the page is written, or current, else 1."""
-    current = PAGE.read_text("utf-8")
-    made = page(current)
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(made, "utf-8")
-        return 0
-    is_current = current == made
-    print("actions: ok" if is_current else "docs/actions.md is not what the registry says: run tools/write_actions.py")
-    return 0 if is_current else 1
+    """Exit 0 when the file is written, or current, else 1."""
+    return write_or_check(PAGE, page(PAGE.read_text("utf-8")), what="the registry says", tool="write_actions.py")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from infra import metrics  # noqa: E402  # the repository's own, before any installed one
+from tools.made_file import write_or_check  # noqa: E402
 
 PAGE = ROOT / "docs" / "metrics.md"
 MARK = "<!-- from here on made by tools/write_metrics.py -->"
@@ -73,14 +74,7 @@ def _row(metric: Any) -> str:
 
 def main() -> int:
     """Exit 0 when the file is written, or current, else 1."""
-    current = PAGE.read_text("utf-8")
-    made = page(current)
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(made, "utf-8")
-        return 0
-    same = made == current
-    print("metrics: ok" if same else "docs/metrics.md is not what infra/metrics.py says: run tools/write_metrics.py")
-    return 0 if same else 1
+    return write_or_check(PAGE, page(PAGE.read_text("utf-8")), what="infra/metrics.py says", tool="write_metrics.py")
 
 
 if __name__ == "__main__":

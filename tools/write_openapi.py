@@ -19,6 +19,7 @@ from infra.postgres import Pool  # noqa: E402
 from infra.settings import ClickHouseSettings, Settings  # noqa: E402
 from management.api import build_application  # noqa: E402
 from management.resources import build_resources  # noqa: E402
+from tools.made_file import write_or_check  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "openapi.json"
 
@@ -38,13 +39,7 @@ def document() -> str:
 
 def main() -> int:
     """Exit 0 when the file is written, or current, else 1."""
-    made = document()
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.write_text(made, "utf-8")
-        return 0
-    current = DOCUMENT.exists() and DOCUMENT.read_text("utf-8") == made
-    print("openapi: ok" if current else "docs/openapi.json is not what the routes say: run tools/write_openapi.py")
-    return 0 if current else 1
+    return write_or_check(DOCUMENT, document(), what="the routes say", tool="write_openapi.py")
 
 
 if __name__ == "__main__":

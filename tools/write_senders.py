@@ -21,6 +21,7 @@ from schemas.presets import (  # noqa: E402
     SuggestedHandler,
     TokenProof,
 )
+from tools.made_file import write_or_check  # noqa: E402
 
 PAGE = ROOT / "docs" / "senders.md"
 HEAD = """# Senders
@@ -220,13 +221,7 @@ def _example(preset: Preset) -> dict[str, object]:
 
 def main() -> int:
     """Exit 0 when the file is written, or current, else 1."""
-    made = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(made, "utf-8")
-        return 0
-    current = PAGE.exists() and PAGE.read_text("utf-8") == made
-    print("senders: ok" if current else "docs/senders.md is not what presets/ say: run tools/write_senders.py")
-    return 0 if current else 1
+    return write_or_check(PAGE, page(), what="presets/ say", tool="write_senders.py")
 
 
 if __name__ == "__main__":

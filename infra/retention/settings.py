@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError
-from infra.queries import load_queries
+from infra.queries import load_queries, put_together
 from infra.retention.days import Key, Retention, Setting
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
@@ -83,7 +83,7 @@ def apply_settings(clickhouse: ClickHouse) -> int | None:
 
 def _update(clickhouse: ClickHouse, table: str, group: Mapping[str, Any]) -> int:
     parameters = {**group, "tenant_id": str(group["tenant_id"]), "listed": bool(group["listed"])}
-    if not clickhouse.query(_QUERIES[f"has_stale_{table}"], parameters)[0]["found"]:
+    if not clickhouse.query(put_together(_QUERIES, f"has_stale_{table}"), parameters)[0]["found"]:
         return 0
-    clickhouse.execute(_QUERIES[f"update_{table}"], parameters)
+    clickhouse.execute(put_together(_QUERIES, f"update_{table}"), parameters)
     return 1

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from infra.clickhouse import ClickHouse, Row
-from infra.queries import load_queries
+from infra.queries import load_queries, put_together
 from infra.removal import version_of_update
 from infra.requests.paths import JsonPath
 from management.erasures.matching import has_value, written
@@ -119,7 +119,7 @@ class ErasableLog:
         """Hide what was noted at once, and begin to take it off the disk; the version to wait for (`infra.removal`)."""
         parameters = {"tenant_id": self._tenant_id, "erasure_id": str(erasure_id)}
         self._clickhouse.execute(_QUERIES["hide"], parameters)
-        self._clickhouse.execute(_QUERIES["clear"], parameters)
+        self._clickhouse.execute(put_together(_QUERIES, "clear"), parameters)
         return version_of_update(self._clickhouse, str(erasure_id))
 
     def _matching(self, chunk: Sequence[Row], sought: Sought) -> list[Match]:

@@ -81,41 +81,30 @@ SELECT
 FROM erased_deliveries FINAL
 WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID}
 
+-- name: request_is_cleared
+delivery_id IN (
+        SELECT delivery_id FROM erased_deliveries
+        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_request)
+
+-- name: outcome_is_cleared
+delivery_id IN (
+        SELECT delivery_id FROM erased_deliveries
+        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome)
+
 -- name: clear
 -- '' and not NULL: a column that is set to NULL keeps the bytes that were in it.
 ALTER TABLE deliveries UPDATE
     body = if(isNull(body), NULL, ''),
     body_head = if(isNull(body_head), NULL, ''),
-    request_query = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_request), '', request_query),
-    request_headers = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_request), '', request_headers),
-    idempotency_key = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_request), '', idempotency_key),
-    processed_outcome = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome), '', processed_outcome),
-    processed_error_message = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome),
-        '', processed_error_message),
-    processed_metadata = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome),
-        '', processed_metadata),
-    handled_outcome = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome), '', handled_outcome),
-    handled_error_message = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome),
-        '', handled_error_message),
-    handled_metadata = if(delivery_id IN (
-        SELECT delivery_id FROM erased_deliveries
-        WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID} AND clears_outcome), '', handled_metadata)
+    request_query = if(/*request_is_cleared*/, '', request_query),
+    request_headers = if(/*request_is_cleared*/, '', request_headers),
+    idempotency_key = if(/*request_is_cleared*/, '', idempotency_key),
+    processed_outcome = if(/*outcome_is_cleared*/, '', processed_outcome),
+    processed_error_message = if(/*outcome_is_cleared*/, '', processed_error_message),
+    processed_metadata = if(/*outcome_is_cleared*/, '', processed_metadata),
+    handled_outcome = if(/*outcome_is_cleared*/, '', handled_outcome),
+    handled_error_message = if(/*outcome_is_cleared*/, '', handled_error_message),
+    handled_metadata = if(/*outcome_is_cleared*/, '', handled_metadata)
 WHERE tenant_id = {tenant_id:UUID} AND (webhook_id, received_at, delivery_id) IN (
     SELECT webhook_id, received_at, delivery_id FROM erased_deliveries
     WHERE tenant_id = {tenant_id:UUID} AND erasure_id = {erasure_id:UUID})

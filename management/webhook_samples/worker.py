@@ -4,7 +4,6 @@ Every management process has one. Each looks by itself; whoever is first ends th
 asks whether it is still open, so a sample is written once, and a process that dies leaves its work to be done again.
 """
 
-import threading
 import time
 
 import psycopg
@@ -13,6 +12,7 @@ from infra.clock import now_us
 from infra.errors import KafkaUnavailableError, PostgresUnavailableError
 from infra.log import get_logger
 from infra.settings import KafkaSettings
+from management.background import Background
 from management.webhook_samples.reader import RawReader
 from management.webhook_samples.repository import SampleRepository
 from management.webhook_samples.watch import CaptureWatch
@@ -21,32 +21,13 @@ _LOOK_SECONDS = 1.0
 _log = get_logger(__name__)
 
 
-class SampleWorker:
+class SampleWorker(Background):
     """Asks Postgres once a second whether a capture is open; reads Kafka only while one is."""
 
     def __init__(self, kafka: KafkaSettings, repository: SampleRepository) -> None:
+        super().__init__("sample-captures")
         self._kafka = kafka
         self._repository = repository
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sample-captures", daemon=True)
-        self._fault: str | None = None
-
-    @property
-    def fault(self) -> str | None:
-        """Why captures make no progress now, in words; None: they do."""
-        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
-            return "the thread has ended"
-        return self._fault
-
-    def start(self) -> None:
-        """Returns at once."""
-        self._thread.start()
-
-    def stop(self, timeout_seconds: float) -> None:
-        """Leave what is open to the next process."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

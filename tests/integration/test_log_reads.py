@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -63,12 +64,12 @@ class Reader:
                 return found
         raise AssertionError("the pages have no end")
 
-    def follow(self) -> list[str]:
+    def follow(self, per_page: int = PER_PAGE, **filters: Any) -> list[str]:
         """The ids on every page from cursor to cursor, newest first; new deliveries come before the first page."""
         found: list[str] = []
         cursor: str | None = None
         for _ in range(PAGES_MAX):
-            wanted = DeliveryFilter(per_page=PER_PAGE, cursor=cursor)
+            wanted = DeliveryFilter(per_page=per_page, cursor=cursor, **filters)
             rows, meta = self._repository.page(self._writer.tenant_id, wanted)
             found += [str(row["delivery_id"]) for row in rows]
             cursor = meta.next_cursor
@@ -81,17 +82,7 @@ class Reader:
 
     def search(self, text: str, per_page: int) -> list[str]:
         """The ids of deliveries with `text` in their bodies, from cursor to cursor, newest first."""
-        found: list[str] = []
-        webhook_id = [self._writer.webhook_id]
-        cursor: str | None = None
-        for _ in range(PAGES_MAX):
-            wanted = DeliveryFilter(webhook_id=webhook_id, body_contains=text, per_page=per_page, cursor=cursor)
-            rows, meta = self._repository.page(self._writer.tenant_id, wanted)
-            found += [str(row["delivery_id"]) for row in rows]
-            cursor = meta.next_cursor
-            if cursor is None:
-                return found
-        raise AssertionError("the cursors have no end")
+        return self.follow(per_page, webhook_id=[self._writer.webhook_id], body_contains=text)
 
     def by_key(self, delivery_id: str, status: DispatchStatus) -> list[str]:
         """The ids of deliveries with this one's idempotency key and a status."""
