@@ -24,6 +24,7 @@ from infra.errors import (
     ClickHouseUnavailableError,
     SettingsError,
 )
+from infra.fatal_signals import fatal_signals_kept
 from infra.queries import load_queries
 from infra.settings import ClickHouseSettings
 
@@ -33,6 +34,37 @@ _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+(?:_[a-z0-9]+)+\.sql$")
 _OVER_TIME = 159
 # Many queries, network, memory, read-only table, too many parts, out of disk, unknown insert, Keeper.
 _PASSING_CODES = frozenset({164, 202, 209, 210, 241, 242, 243, 252, 319, 425, 999})
+_CODE_NAMES = {
+    6: "CANNOT_PARSE_TEXT",
+    16: "NO_SUCH_COLUMN_IN_TABLE",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    46: "UNKNOWN_FUNCTION",
+    47: "UNKNOWN_IDENTIFIER",
+    53: "TYPE_MISMATCH",
+    57: "TABLE_ALREADY_EXISTS",
+    60: "UNKNOWN_TABLE",
+    62: "SYNTAX_ERROR",
+    81: "UNKNOWN_DATABASE",
+    159: "TIMEOUT_EXCEEDED",
+    164: "READONLY",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    209: "SOCKET_TIMEOUT",
+    210: "NETWORK_ERROR",
+    236: "ABORTED",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    242: "TABLE_IS_READ_ONLY",
+    243: "NOT_ENOUGH_SPACE",
+    252: "TOO_MANY_PARTS",
+    319: "UNKNOWN_STATUS_OF_INSERT",
+    425: "SYSTEM_ERROR",
+    497: "ACCESS_DENIED",
+    516: "AUTHENTICATION_FAILED",
+    999: "KEEPER_EXCEPTION",
+}
+#: Refusals of a statement for what it names; others begin with values.
+_STATEMENT_CODES = frozenset({16, 46, 47, 57, 60, 62, 81, 497, 516})
+#: As far as nothing is quoted.
+_BEGINNING = re.compile(r"DB::Exception: (?P<words>[A-Za-z][A-Za-z ]{0,79})(?![A-Za-z ])")
 # `async_insert` would acknowledge before the write; one insert thread keeps the blocks of a batch reproducible;
 # merging rows within an insert costs a third of it, and our batches hold one row per sort key. What a view makes of
 # a repeated insert is told apart by its own token, also where the rows themselves were there already (before 26: off).
@@ -134,7 +166,7 @@ class ClickHouse:
             yield client
         except ClickHouseError as error:
             self._forget_output(client)
-            raise _translate(error) from error
+            raise _translate(error) from None  # who shows a chain of errors would show rows
         finally:
             self._slots.put(client)
 
@@ -151,7 +183,8 @@ class ClickHouse:
 def _connect(settings: ClickHouseSettings) -> Client:
     if settings.path is not None:
         settings.path.mkdir(parents=True, exist_ok=True)
-        return clickhouse_connect.get_client(interface="chdb", path=str(settings.path))
+        with fatal_signals_kept():
+            return clickhouse_connect.get_client(interface="chdb", path=str(settings.path))
     assert settings.dsn is not None  # noqa: S101 - held by the constructor
     return clickhouse_connect.get_client(
         dsn=settings.dsn.get_secret_value(),
@@ -163,15 +196,37 @@ def _connect(settings: ClickHouseSettings) -> Client:
 
 
 def _translate(error: ClickHouseError) -> ClickHouseUnavailableError | ClickHouseRefusedError:
+    """The driver's own words stay behind: they quote rows, parameters and statements."""
     code = error.code if isinstance(error, Error) else None
-    message = str(error).splitlines()[0][:500]
-    if code == _OVER_TIME:
-        return ClickHouseOverTimeError(message)
-    if code in _PASSING_CODES or (isinstance(error, OperationalError) and code is None):
-        return ClickHouseUnavailableError(message)
-    if "Unable to open the chdb engine" in message:
-        return ClickHouseUnavailableError(message)
-    return ClickHouseRefusedError(message)
+    if code is not None:
+        said = _words_of_engine(code, str(error))
+        if code == _OVER_TIME:
+            return ClickHouseOverTimeError(said)
+        return ClickHouseUnavailableError(said) if code in _PASSING_CODES else ClickHouseRefusedError(said)
+    if "Unable to open the chdb engine" in str(error):
+        return ClickHouseUnavailableError("the engine of this folder cannot be opened: another process may have it")
+    if isinstance(error, OperationalError):
+        return ClickHouseUnavailableError(_words_of_connection(error))
+    return ClickHouseRefusedError(f"the driver refused it: {type(error).__name__}")
+
+
+def _words_of_engine(code: int, message: str) -> str:
+    """The code, its name where it is one of ours, and of a refused statement how the refusal begins."""
+    begins = _BEGINNING.search(message) if code in _STATEMENT_CODES else None
+    named = f"code {code} ({_CODE_NAMES[code]})" if code in _CODE_NAMES else f"code {code}"
+    return named if begins is None else f"{named}: {begins['words'].strip()}"
+
+
+def _words_of_connection(error: BaseException) -> str:
+    """What the system said of the connection; the driver's words hold the address with the parameters in it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return f"not reached: {seen.strerror}"
+        if isinstance(seen, TimeoutError):
+            return "not reached in time"
+        seen = seen.__cause__ or seen.__context__
+    return f"not reached: {type(error).__name__}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """The consumer groups of a system and what each reads, for those who start them and those who watch them."""
 
+import struct
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from infra.errors import KafkaUnavailableError
 from infra.settings import AnalyticsSettings, Settings
 from infra.topics import ACCEPTED, ACTIONS, EXPEDITED, EXPEDITED_ACTIONS, RECEIVED, RECORDED, REJECTED
 
+_SETTLED_STATES = frozenset({"Stable", "Empty", "Dead"})
+_ASSIGNMENT_HEAD, _NAME_BYTES, _COUNT = struct.Struct(">hi"), struct.Struct(">h"), struct.Struct(">i")
 ANALYTICS_TOPICS = {
     "requests": (RECEIVED, EXPEDITED),
     "outcomes": (RECORDED,),
@@ -57,19 +59,39 @@ class GroupReaders:
 def group_readers(admin: AdminClient, group_id: str, topics: Sequence[str], *, timeout_seconds: float) -> GroupReaders:
     """Who reads `topics` in the group. A member bound to one lane takes only that one's partitions.
 
-    Raises KafkaUnavailableError.
+    Raises KafkaUnavailableError. `AdminClient.describe_consumer_groups` would tell the same and is not used: when the
+    broker goes away meanwhile, librdkafka 2.16 takes one answer twice and ends the process
+    (confluentinc/librdkafka#4605).
     """
     try:
-        [future] = admin.describe_consumer_groups([group_id], request_timeout=timeout_seconds).values()
-        group = future.result(timeout_seconds + 1)
+        group = next((one for one in admin.list_groups(group_id, timeout_seconds) if one.id == group_id), None)
+        if group is not None and group.error is not None:
+            raise KafkaException(group.error)
     except KafkaException as error:
-        cause = error.args[0].name()
-        if cause == "GROUP_ID_NOT_FOUND":
-            return GroupReaders(0, tuple(topics))
-        raise KafkaUnavailableError(f"describe group: {cause}") from error
-    except FutureTimeoutError as error:
-        raise KafkaUnavailableError("describe group: no answer in time") from error
-    if group.state not in (ConsumerGroupState.STABLE, ConsumerGroupState.EMPTY):
+        raise KafkaUnavailableError(f"describe group: {error.args[0].name()}") from error
+    if group is None:
+        return GroupReaders(0, tuple(topics))
+    if group.state not in _SETTLED_STATES:
         return GroupReaders(len(group.members), None)
-    read = {partition.topic for member in group.members for partition in member.assignment.topic_partitions}
+    read = {topic for member in group.members for topic in assigned_topics(member.assignment)}
     return GroupReaders(len(group.members), tuple(topic for topic in topics if topic not in read))
+
+
+def assigned_topics(assignment: bytes) -> set[str]:
+    """Topics of which a member has a partition, from its assignment as the broker keeps it (ConsumerProtocolAssignment:
+    a version, then each topic's name and partitions, then bytes of the member's own)."""
+    found: set[str] = set()
+    if not assignment:
+        return found
+    _, topics = _ASSIGNMENT_HEAD.unpack_from(assignment)
+    at = _ASSIGNMENT_HEAD.size
+    for _ in range(topics):
+        [name_bytes] = _NAME_BYTES.unpack_from(assignment, at)
+        at += _NAME_BYTES.size
+        name = assignment[at : at + name_bytes].decode()
+        at += name_bytes
+        [partitions] = _COUNT.unpack_from(assignment, at)
+        at += _COUNT.size * (1 + partitions)
+        if partitions:
+            found.add(name)
+    return found

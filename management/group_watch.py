@@ -20,6 +20,8 @@ from management.horizon import Pace, data_loss_seconds, retention_left_seconds
 LOOK_SECONDS_MAX = 8.0
 #: How often it looks by itself, so that metrics and paces are known.
 WATCH_SECONDS = 15.0
+#: After a look that left something unknown.
+_AGAIN_SECONDS = 2.0
 _ANSWER_SECONDS_MAX = 5.0
 _ANSWER_SECONDS_MIN = 0.2
 _DEAD_LETTERS = (REQUEST_DEAD_LETTERS, ACTION_DEAD_LETTERS)
@@ -80,10 +82,11 @@ class GroupWatch:
     def look(self, *, age_seconds_max: float = 0.0) -> Views:
         """What there is now, or was found no longer ago than that; the metrics show the same afterwards.
 
-        After `close` it is what was found last.
+        What could not be told is asked again soon, whatever its age may be. After `close` it is what was found last.
         """
         with self._asking:
-            if not self._stopping.is_set() and time.monotonic() - self._seen_at > age_seconds_max:
+            age_seconds = age_seconds_max if self._is_whole() else min(age_seconds_max, _AGAIN_SECONDS)
+            if not self._stopping.is_set() and time.monotonic() - self._seen_at > age_seconds:
                 self._seen = self._ask()
                 self._seen_at = time.monotonic()
             return self._seen
@@ -98,7 +101,10 @@ class GroupWatch:
     def _keep_looking(self) -> None:
         while not self._stopping.is_set():
             self.look()
-            self._stopping.wait(WATCH_SECONDS)
+            self._stopping.wait(WATCH_SECONDS if self._is_whole() else _AGAIN_SECONDS)
+
+    def _is_whole(self) -> bool:
+        return not any(isinstance(view, str) for _, view in self._seen)
 
     def _ask(self) -> Views:
         deadline = time.monotonic() + LOOK_SECONDS_MAX

@@ -3,12 +3,14 @@
 Read through consumers that never join their group, as `infra.lag` says why.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import TopicMetadata
 
 from infra.errors import KafkaUnavailableError
 from infra.groups import consumer_groups
@@ -21,6 +23,8 @@ RAW_TOPICS = (RECEIVED, EXPEDITED)
 _TOPICS = (*RAW_TOPICS, ACTIONS, EXPEDITED_ACTIONS, RECORDED, ACCEPTED)
 _CLIENT_ID = "hookline-ledger"
 _ANSWER_SECONDS = 10.0
+#: A broker that has refused every connection by then is away. Not at once: a name may have an address that refuses.
+_REFUSED_SECONDS = 1.5
 _READ_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _RECORDS_MAX = 500
@@ -29,14 +33,14 @@ _RECORDS_MAX = 500
 class Places:
     """One look at the broker. For one thread, and not for long. Every method raises KafkaUnavailableError."""
 
-    def __init__(self, settings: Settings, groups: Mapping[str, Consumer], reader: Consumer) -> None:
+    def __init__(
+        self, settings: Settings, groups: Mapping[str, Consumer], reader: Consumer, topics: Mapping[str, TopicMetadata]
+    ) -> None:
         self._settings = settings
         self._groups = groups
         self._reader = reader
-        with _failures_translated():
-            known = reader.list_topics(timeout=_ANSWER_SECONDS).topics
         self._all = [
-            (topic, number) for topic in _TOPICS if topic in known for number in sorted(known[topic].partitions)
+            (topic, number) for topic in _TOPICS if topic in topics for number in sorted(topics[topic].partitions)
         ]
 
     def positions(self) -> Positions:
@@ -109,16 +113,37 @@ class Places:
 @contextmanager
 def open_places(settings: Settings) -> Iterator[Places]:
     """A look at the broker, which ends with the context. Raises KafkaUnavailableError."""
+    refused = threading.Event()
+
+    def note(error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            refused.set()
+
     with ExitStack() as stack:
+        properties = consumer_properties(settings.kafka, _CLIENT_ID, _CLIENT_ID)
+        reader = stack.enter_context(closing(Consumer(properties | {"enable.partition.eof": True, "error_cb": note})))
+        topics = _list_topics(reader, refused)
         groups = {
             group.group_id: stack.enter_context(
                 closing(Consumer(consumer_properties(settings.kafka, _CLIENT_ID, group.group_id)))
             )
             for group in consumer_groups(settings)
         }
-        properties = consumer_properties(settings.kafka, _CLIENT_ID, _CLIENT_ID) | {"enable.partition.eof": True}
-        reader = stack.enter_context(closing(Consumer(properties)))
-        yield Places(settings, groups, reader)
+        yield Places(settings, groups, reader, topics)
+
+
+def _list_topics(reader: Consumer, refused: threading.Event) -> Mapping[str, TopicMetadata]:
+    """Without the whole wait where nothing listens, which is told by an error that `poll` hands over."""
+    with _failures_translated():
+        try:
+            found = reader.list_topics(timeout=_REFUSED_SECONDS)
+        except KafkaException:
+            reader.poll(_POLL_SECONDS)
+            if refused.is_set():
+                raise
+            found = reader.list_topics(timeout=_ANSWER_SECONDS - _REFUSED_SECONDS)
+    topics: Mapping[str, TopicMetadata] = found.topics
+    return topics
 
 
 def _is_end(message: Message) -> bool:

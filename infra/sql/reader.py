@@ -167,7 +167,9 @@ def _in_plain_words(sql: str) -> Iterator[None]:
     try:
         yield
     except ClickHouseRefusedError as error:
-        raise ClickHouseRefusedError(plain_words(str(error), sql)) from error
+        # Whoever wrote the statement may see what the engine quotes of it, which ours leaves out.
+        said = error.__context__ if isinstance(error.__context__, ClickHouseError) else error
+        raise ClickHouseRefusedError(plain_words(str(said), sql)) from error
     except (ClickHouseError, ChdbError) as error:
         raise ClickHouseRefusedError(plain_words(str(error), sql)) from error
     except pa.ArrowInvalid as error:

@@ -88,8 +88,10 @@ class Look:
         """Leave out what cannot be had now, and say so."""
         try:
             yield
-        except (ClickHouseUnavailableError, ClickHouseRefusedError, KafkaUnavailableError) as error:
-            self.troubles.append(f"{what}: {error}")
+        except KafkaUnavailableError as error:
+            self.troubles.append(f"{what}: Kafka: {error}")
+        except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
+            self.troubles.append(f"{what}: ClickHouse: {error}")
 
 
 class Evaluation:

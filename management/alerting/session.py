@@ -26,7 +26,7 @@ from management.relays.session import LeadSession, failures_translated, relay_co
 from schemas.encoding import record_bytes
 
 #: Longer than the slowest statement an evaluation waits for elsewhere, while the session says nothing.
-_IDLE_SECONDS_MAX = 180
+IDLE_SECONDS_MAX = 180
 _CHANGES_MAX = 500
 _REASONS_MAX = 3
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
@@ -182,5 +182,5 @@ def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
 @contextmanager
 def alert_session(settings: PostgresSettings) -> Iterator[AlertSession]:
     """A new session. Raises PostgresUnavailableError."""
-    with relay_connection(settings, idle_seconds_max=_IDLE_SECONDS_MAX) as connection:
+    with relay_connection(settings, idle_seconds_max=IDLE_SECONDS_MAX) as connection:
         yield AlertSession(connection)

@@ -5,6 +5,7 @@ there the receipt is made. Every step can be done twice, and Postgres says how f
 """
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class ErasureWork(LedWork):
         self._secret_box = secret_box
         self._topics = load_topics()
 
-    def step(self, connection: Connection) -> None:
+    def step(self, connection: Connection) -> Sequence[str]:
         """Go on with every erasure that is due. Raises PostgresUnavailableError."""
         for erasure in list_due(connection):
             try:
@@ -59,6 +60,7 @@ class ErasureWork(LedWork):
             except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
                 _log.warning("erasures.waiting", erasure_id=str(erasure["id"]), reason=type(error).__name__)
                 self._repository.note_wait(erasure, _RETRY_SECONDS, "the log is away, or refuses; it is tried again")
+        return ()
 
     def go_on(self, erasure: Row) -> None:
         """One step of one erasure, a row of `list_due`."""

@@ -1,119 +1,75 @@
 """Keeping the ledger: one management process examines the log again and again, enters hours, and notes differences.
 
-The lead is an advisory lock, as relays have it. That two lead for a moment does no harm: entries are numbered, and a
-number is given once.
+That two lead for a moment does no harm: entries are numbered, and a number is given once.
 """
 
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-import psycopg
 from psycopg.errors import UniqueViolation
 
 from infra import metrics
 from infra.clickhouse import ClickHouse
 from infra.clock import HOUR_US, MICROSECONDS, now_us
-from infra.errors import (
-    ClickHouseRefusedError,
-    ClickHouseUnavailableError,
-    KafkaUnavailableError,
-    PostgresUnavailableError,
-)
 from infra.ledger.core.chain import Entry, chained
 from infra.ledger.core.counts import Difference, HourCounts, Kind, alteration, is_to_be_entered
 from infra.ledger.examination import Examination, Examiner
 from infra.ledger.log import LoggedDeliveries, Window
 from infra.ledger.places import open_places
 from infra.log import get_logger
-from infra.postgres import Pool
-from infra.role import PartHealth
+from infra.postgres import Connection, Pool
 from infra.settings import Settings
+from management.leading import LedWork
 from management.ledger.repository import TenantLedger, examined_tenants, open_differences, tenant_ledger
-from management.relays.session import SessionLock, relay_connection
 
-_LOCK = SessionLock(0x686C206C65646772)  # "hl ledgr"
 _LOOKBACK_INTERVAL_SECONDS = 3_600.0
-#: After a look that a store had no answer for: the part is not ready until one ends.
-_RETRY_SECONDS = 5.0
+#: Nothing is said to the session while hours are examined.
+_EXAMINATION_SECONDS_MAX = 600
 _LOGGED_MAX = 20
-_TROUBLES = (
-    *(KafkaUnavailableError, PostgresUnavailableError, ClickHouseUnavailableError, ClickHouseRefusedError),
-    psycopg.Error,
-)
 _log = get_logger(__name__)
 
 
-class Bookkeeping:
-    """Implements `infra.role.Role`."""
+class Bookkeeping(LedWork):
+    """The part `ledger`."""
 
     name = "ledger"
+    lock_key = 0x686C206C65646772  # "hl ledgr"
+    idle_seconds_max = _EXAMINATION_SECONDS_MAX
+    leader_gauge = metrics.LEDGER_LEADER
 
     def __init__(self, settings: Settings, pool: Pool, clickhouse: ClickHouse) -> None:
+        self.look_seconds = settings.ledger.interval_seconds
+        super().__init__(settings.postgres, first_look_seconds=self.look_seconds)
         self._settings = settings
         self._pool = pool
         self._examiner = Examiner(settings, LoggedDeliveries(clickhouse))
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._looked_back_at = float("-inf")
-        self._state = "starting"
-        self._trouble: str | None = None
 
-    def start(self) -> None:
-        """Returns at once, also while the stores are away."""
-        self._thread.start()
+    def step(self, connection: Connection) -> Sequence[str]:
+        """Examine this hour and the last one; now and then all that is looked back upon. Raises as the stores do."""
+        started = time.monotonic()
+        looks_back = started - self._looked_back_at >= _LOOKBACK_INTERVAL_SECONDS
+        window = self._window(now_us(), looks_back=looks_back)
+        try:
+            self._examine(window, examined_tenants(connection, window.since_us, window.until_us))
+        except UniqueViolation:
+            _log.warning("ledger.overtaken")
+            return ()
+        if looks_back:
+            self._looked_back_at = started
+        return ()
 
-    def stop(self, timeout_seconds: float) -> None:
-        """Let the examination at hand end."""
-        self._stopping.set()
-        self._thread.join(timeout_seconds)
-
-    def health(self) -> PartHealth:
-        """Ready while its stores answer; that something is missing is no fault of this part."""
-        reasons = [] if self._trouble is None else [self._trouble]
-        if not self._thread.is_alive():
-            reasons.append("the ledger is not kept")
-        return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details={"state": self._state})
-
-    def _run(self) -> None:
-        interval_seconds = self._settings.ledger.interval_seconds
-        while not self._stopping.wait(
-            interval_seconds if self._trouble is None else min(interval_seconds, _RETRY_SECONDS)
-        ):
-            try:
-                self._keep()
-                self._trouble = None
-            except UniqueViolation:
-                _log.warning("ledger.overtaken")
-            except _TROUBLES as error:
-                reason = type(error).__name__ if isinstance(error, psycopg.Error) else str(error)
-                if self._trouble is None:
-                    _log.warning("ledger.waiting", reason=reason)
-                self._trouble = reason
-
-    def _keep(self) -> None:
-        """One look, when this process gets the lead. Raises as the stores do, UniqueViolation when it was overtaken."""
-        with relay_connection(self._settings.postgres) as connection:
-            leads = _LOCK.try_lead(connection)
-            self._state = "leader" if leads else "standby"
-            metrics.LEDGER_LEADER.set(int(leads))
-            if leads:
-                window = self._window(now_us())
-                tenants = examined_tenants(connection, window.since_us, window.until_us)
-                self._examine(window, tenants)
-        # Whoever leads: a figure of a process that led once would stay.
-        with relay_connection(self._settings.postgres) as connection:
-            found = open_differences(connection)
+    def observe(self, connection: Connection) -> None:
+        """Whoever leads: a figure of a process that led once would stay."""
+        found = open_differences(connection)
         for kind in Kind:
             metrics.LEDGER_DIFFERENCES.labels(kind.value).set(found.get(kind.value, 0))
 
-    def _window(self, at_us: int) -> Window:
-        """This hour and the last one; now and then all that is looked back upon."""
+    def _window(self, at_us: int, *, looks_back: bool) -> Window:
         until_us = at_us // HOUR_US * HOUR_US + HOUR_US
         since_us = until_us - 2 * HOUR_US
-        if time.monotonic() - self._looked_back_at >= _LOOKBACK_INTERVAL_SECONDS:
-            self._looked_back_at = time.monotonic()
+        if looks_back:
             since_us = (at_us - self._settings.ledger.lookback_seconds * MICROSECONDS) // HOUR_US * HOUR_US
         return Window(since_us, until_us)
 

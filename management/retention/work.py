@@ -1,7 +1,7 @@
 """Has settings of retention in ClickHouse soon after they are committed in Postgres, and puts them onto old rows."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.clickhouse import ClickHouse
@@ -33,17 +33,18 @@ class RetentionWork(LedWork):
         self._clickhouse = clickhouse
         self._apply_at = time.monotonic()
 
-    def step(self, connection: Connection) -> None:
+    def step(self, connection: Connection) -> Sequence[str]:
         """Copy what changed; apply when it is time. Raises as the stores do."""
         if copy_settings(connection, self._clickhouse):
             self._apply_at = min(self._apply_at, time.monotonic() + _SETTLE_SECONDS)
         if time.monotonic() < self._apply_at:
-            return
+            return ()
         begun = apply_settings(self._clickhouse)
         if begun:
             _log.info("retention.applying", statements=begun)
         if begun is not None:
             self._apply_at = time.monotonic() + _APPLY_SECONDS
+        return ()
 
 
 def copy_settings(connection: Connection, clickhouse: ClickHouse) -> int:
