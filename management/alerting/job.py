@@ -15,7 +15,7 @@ from infra.postgres import Connection
 from infra.role import PartHealth
 from infra.settings import Settings
 from management.alerting.evaluation import Evaluation
-from management.alerting.session import IDLE_SECONDS_MAX, AlertSession
+from management.alerting.session import AlertSession
 from management.group_watch import GroupWatch
 from management.leading import LedWork
 
@@ -28,8 +28,8 @@ class AlertJob(LedWork):
     """The part `alerts`."""
 
     name = "alerts"
-    lock_key = AlertSession.lock_key
-    idle_seconds_max = IDLE_SECONDS_MAX
+    lock_key = 0x686C20616C657274  # "hl alert"
+    idle_seconds_max = 180
     leader_gauge = metrics.ALERTS_LEADER
 
     def __init__(self, settings: Settings, clickhouse: ClickHouse, watch: GroupWatch) -> None:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +14,15 @@ from infra.ids import uuid7_text
 from infra.ledger.core.counts import Kind
 from infra.postgres import Row
 from infra.queries import load_queries
-from infra.settings import PostgresSettings
 from management.alerting.core.changes import Changes, Judged, Resolved, Subject
 from management.alerting.core.ledger import PLACES_MAX, Finding, finding_name
 from management.alerting.core.rules import RULES
 from management.alerting.observations import Webhook
 from management.alerting.telling import told_raised, told_resolved
 from management.paging import microseconds
-from management.relays.session import LeadSession, failures_translated, relay_connection
+from management.relays.session import LeadSession, failures_translated
 from schemas.encoding import record_bytes
 
-#: Longer than the slowest statement an evaluation waits for elsewhere, while the session says nothing.
-IDLE_SECONDS_MAX = 180
 _CHANGES_MAX = 500
 _REASONS_MAX = 3
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
@@ -59,8 +55,6 @@ class Written(NamedTuple):
 
 class AlertSession(LeadSession):
     """Every method raises PostgresUnavailableError when the session is of no more use."""
-
-    lock_key = 0x686C20616C657274  # "hl alert"
 
     def read_open(self) -> dict[Subject, OpenAlert]:
         """Every open alert."""
@@ -177,10 +171,3 @@ def _finding(row: Row, places: tuple[str, ...]) -> Finding:
 def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
     for first in range(0, len(changes), _CHANGES_MAX):
         yield changes[first : first + _CHANGES_MAX]
-
-
-@contextmanager
-def alert_session(settings: PostgresSettings) -> Iterator[AlertSession]:
-    """A new session. Raises PostgresUnavailableError."""
-    with relay_connection(settings, idle_seconds_max=IDLE_SECONDS_MAX) as connection:
-        yield AlertSession(connection)

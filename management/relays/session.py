@@ -40,19 +40,10 @@ class SessionLock:
 
 
 class LeadSession:
-    """One connection, for one thread. Every method raises PostgresUnavailableError when it is of no more use.
-
-    `lock_key` names the lead: who holds this lock in the database has it.
-    """
-
-    lock_key: ClassVar[int]
+    """One connection, for one thread. Every method raises PostgresUnavailableError when it is of no more use."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-
-    def try_lead(self) -> bool:
-        """Whether this session has the lead, from now until it ends."""
-        return SessionLock(self.lock_key).try_lead(self._connection)
 
     def _one(self, statement: str, parameters: Mapping[str, Any]) -> Row:
         [row] = self._rows(statement, parameters)
@@ -64,7 +55,13 @@ class LeadSession:
 
 
 class RelaySession(LeadSession, ABC):
-    """Of a relay."""
+    """Of a relay. `lock_key` names the lead: who holds this lock in the database has it."""
+
+    lock_key: ClassVar[int]
+
+    def try_lead(self) -> bool:
+        """Whether this session has the lead, from now until it ends."""
+        return SessionLock(self.lock_key).try_lead(self._connection)
 
     @abstractmethod
     def count_waiting(self) -> tuple[int, float]:

@@ -29,6 +29,12 @@ def test_where_nothing_listens() -> None:
         client_of(pick_free(1)[0]).ping()
 
 
+def test_what_is_said_of_it_holds_no_parameter() -> None:
+    with pytest.raises(ClickHouseUnavailableError) as away:
+        client_of(pick_free(1)[0]).query("SELECT {secret:String}", {"secret": "hunter2"})
+    assert str(away.value) == "not reached: Connection refused"
+
+
 def test_where_something_listens_and_never_answers(listener: socket.socket) -> None:
     with pytest.raises(ClickHouseUnavailableError):
         client_of(listener.getsockname()[1]).ping()

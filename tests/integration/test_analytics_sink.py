@@ -241,7 +241,7 @@ def test_a_server_that_is_away_is_named_and_waited_for(kafka: KafkaBroker) -> No
         eventually(lambda: "Connection refused" in _reasons(running), timeout_seconds=60, what="the refusal is named")
         server = ThreadingHTTPServer(("127.0.0.1", port), _RefusingThenForwarding)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        eventually(lambda: "simultaneous" in _reasons(running), timeout_seconds=30, what="the overload is named")
+        eventually(lambda: "SIMULTANEOUS" in _reasons(running), timeout_seconds=30, what="the overload is named")
         assert not running.role.health().ready
         assert "geheim" not in _reasons(running)
         server.shutdown()

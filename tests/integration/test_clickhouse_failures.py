@@ -1,13 +1,21 @@
-"""What an engine had put out of a statement that fails is in no later answer."""
+"""What a statement that fails leaves behind: no rows in a later answer, and no data in what is said of it."""
 
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from infra.clickhouse import ClickHouse
+from infra.clock import now_us
 from infra.errors import ClickHouseOverTimeError, ClickHouseRefusedError
+from infra.ids import uuid7_text
 from infra.settings import ClickHouseSettings
+from infra.topics import RECEIVED
+from sinks.clickhouse.core.requests import build_requests
+from sinks.clickhouse.core.rows import Source
+from tests.support.analytics import request_record
 
 #: Several blocks are out when it fails.
 _FAILING = "SELECT number, throwIf(number = 5000) FROM numbers(10000) SETTINGS max_block_size = 1000, max_threads = 1"
@@ -34,3 +42,26 @@ def test_rows_of_a_statement_that_took_too_long_are_not_in_the_next_answer(click
     with pytest.raises(ClickHouseOverTimeError):
         clickhouse.query(_SLOW, seconds_max=_SECONDS_MAX)
     assert clickhouse.query("SELECT 'mine' AS whose") == [{"whose": "mine"}]
+
+
+def test_an_insert_that_fails_says_nothing_of_the_bodies_in_it(clickhouse: ClickHouse) -> None:
+    secret = "hunter2-(PLANTED_SECRET)"
+    at_us = now_us()
+    record = request_record(uuid7_text(at_us), at_us, body=f'{{"password": "{secret}"}}'.encode())
+    [rows] = [one for one in build_requests([record], Source(RECEIVED, "", 0)) if one.table == "deliveries"]
+    columns = rows.columns
+    at = columns.schema.get_field_index("tenant_id")
+    bodies = columns.column(columns.schema.get_field_index("request_body")).cast(pa.string())
+    with pytest.raises(ClickHouseRefusedError) as refusal:
+        clickhouse.insert(rows.table, columns.set_column(at, "tenant_id", bodies))
+    assert "hunter2" in str(refusal.value.__context__), "the driver's words do hold it"
+    said = "".join(traceback.format_exception(refusal.value))
+    assert "hunter2" not in said
+    assert "PLANTED_SECRET" not in said
+    assert str(refusal.value).startswith("code ")
+
+
+def test_a_refused_statement_is_told_by_its_code_and_the_beginning_of_the_refusal(clickhouse: ClickHouse) -> None:
+    with pytest.raises(ClickHouseRefusedError) as refusal:
+        clickhouse.query("SELECT * FROM no_such_table WHERE body = 'hunter2'")
+    assert str(refusal.value) == "code 60 (UNKNOWN_TABLE): Unknown table expression identifier"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,16 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from fastapi.routing import APIRoute
 
 from hookline.embedded.kafka import KafkaBroker
+from hookline.embedded.ports import pick_free
 from hookline.status import GroupStatus, PartStatus, StackStatus, show_status
 from infra import metrics
+from infra.groups import GroupReaders, group_readers
 from infra.kafka import admin_client, consumer_properties, producer_properties
 from infra.lag import LagReader
 from infra.role import PartHealth
 from infra.settings import ActionSettings, ClickHouseSettings, ProcessorSettings, Settings
-from infra.topics import REJECTED, load_topics
+from infra.topics import RECORDED, REJECTED, load_topics
+from management import group_watch
 from management.group_watch import GroupWatch
 from management.status import SystemStatus
 from tests.support.analytics import analytics_settings, begin_at_the_end, make_topics
@@ -177,3 +181,30 @@ def test_records_deleted_before_they_were_committed_are_counted_as_lost(
         assert reader.by_topic(timeout_seconds=10) == {topic: 5}
     finally:
         reader.close()
+
+
+def test_members_and_what_they_read_are_told(settings: Settings) -> None:
+    group_id = f"{GROUP}-members"
+    consumer = Consumer(consumer_properties(settings.kafka, "test", group_id))
+    consumer.subscribe([REJECTED])
+    admin = admin_client(settings.kafka, "test")
+    assert group_readers(admin, group_id, (REJECTED,), timeout_seconds=10) == GroupReaders(0, (REJECTED,))
+
+    def readers() -> GroupReaders | None:
+        consumer.poll(0.1)
+        found = group_readers(admin, group_id, (REJECTED, RECORDED), timeout_seconds=10)
+        return found if found.members and found.unread is not None else None
+
+    found = eventually(readers, timeout_seconds=30, what="the group to settle")
+    assert found == GroupReaders(1, (RECORDED,))
+    consumer.close()
+
+
+def test_what_could_not_be_told_is_asked_again_soon(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{pick_free(1)[0]}"})
+    monkeypatch.setattr(group_watch, "LOOK_SECONDS_MAX", 0.5)
+    monkeypatch.setattr(group_watch, "_AGAIN_SECONDS", 0.0)
+    with closing(GroupWatch(settings.model_copy(update={"kafka": away}))) as watch:
+        first = watch.look(age_seconds_max=600)
+        assert all(isinstance(view, str) for _, view in first)
+        assert watch.look(age_seconds_max=600) is not first

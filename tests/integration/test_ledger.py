@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,9 +12,11 @@ from uuid import UUID
 import pytest
 
 from hookline.embedded.kafka import start_kafka
+from hookline.embedded.ports import pick_free
 from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import ClickHouse
 from infra.clock import HOUR_US, now_us
+from infra.errors import KafkaUnavailableError
 from infra.ledger.core.counts import HourCounts, Kind
 from infra.ledger.examination import Examination
 from infra.migrations import migrate
@@ -24,6 +27,7 @@ from management.ledger.bookkeeping import Bookkeeping, keep_tenant
 from management.ledger.repository import LedgerRepository, moment, tenant_ledger
 from management.ledger.schemas import LedgerDifferenceFilter, LedgerFilter, LedgerVerification, VerificationRequest
 from management.ledger.service import LedgerService
+from management.relays.session import relay_connection
 from schemas.headers import Replay
 from tests.support.alerts import evaluating
 from tests.support.analytics import make_topics, request_record
@@ -334,3 +338,19 @@ def test_one_of_two_keeps_the_ledger_and_the_other_goes_on_when_it_ends(stage: L
         for keeper in keepers:
             keeper.stop(20)
     assert [keeper.health().ready for keeper in keepers] == [False, False]
+
+
+def test_a_look_back_that_failed_is_made_again_over_all_of_its_hours(stage: LedgerStage, pool: Pool) -> None:
+    tenant = stage.new_tenant()
+    whole_hour(stage, tenant, 2)  # longer ago than the two hours of every look
+    keeper = Bookkeeping(stage.settings, pool, stage.clickhouse)
+    away = stage.settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{pick_free(1)[0]}"})
+    keeper._settings = stage.settings.model_copy(update={"kafka": away})
+    with relay_connection(stage.settings.postgres) as connection:
+        began = time.monotonic()
+        with pytest.raises(KafkaUnavailableError):
+            keeper.step(connection)
+        assert time.monotonic() - began < 5, "who refuses the connection is away, and not slow"
+        keeper._settings = stage.settings
+        keeper.step(connection)
+    assert LedgerRepository(pool).entries(tenant.id, LedgerFilter())[1] == 1

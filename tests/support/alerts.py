@@ -14,8 +14,10 @@ from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.settings import Settings
 from management.alerting.evaluation import Evaluation
-from management.alerting.session import AlertSession, Written, alert_session
+from management.alerting.job import AlertJob
+from management.alerting.session import AlertSession, Written
 from management.group_watch import GroupWatch
+from management.relays.session import relay_connection
 from schemas.records import DispatchStatus
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
@@ -115,6 +117,6 @@ def evaluating(settings: Settings, clickhouse: ClickHouse) -> Iterator[tuple[Eva
     with (
         closing(GroupWatch(settings)) as watch,
         closing(Evaluation(settings, clickhouse, watch)) as evaluation,
-        alert_session(settings.postgres) as session,
+        relay_connection(settings.postgres, idle_seconds_max=AlertJob.idle_seconds_max) as connection,
     ):
-        yield evaluation, session
+        yield evaluation, AlertSession(connection)

@@ -76,12 +76,33 @@ class RunningStack:
 
     def is_ready(self, role: str) -> bool:
         """What the process of a role says of itself (a server of the stack has no such page: True)."""
-        name = "management" if role == "analytics" else role
-        url = self.ready.ready_urls.get(name)
+        return not self.unready(role)
+
+    def unready(self, role: str) -> list[str]:
+        """The parts in the process of a role that are not ready, each with its reasons; empty: all are."""
+        url = self.ready.ready_urls.get("management" if role == "analytics" else role)
+        if url is None:
+            return []
         try:
-            return url is None or httpx.get(url, timeout=5, trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
+            answer = httpx.get(url, timeout=5, trust_env=False)
+        except httpx.TransportError as error:
+            return [f"{role}: {type(error).__name__}"]
+        if answer.status_code == 200:
+            return []
+        return [f"{part['name']}: {'; '.join(part['reasons'])}" for part in answer.json()["parts"] if not part["ready"]]
+
+    def await_ready(self, role: str, *, timeout_seconds: float) -> None:
+        """Fails with the parts that are not ready, and why."""
+        last: list[list[str]] = [[]]
+
+        def ready() -> bool:
+            last[0] = self.unready(role)
+            return not last[0]
+
+        try:
+            eventually(ready, timeout_seconds=timeout_seconds, what=f"{role} to be ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {last[0]}") from None
 
     @contextmanager
     def postgres(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
