@@ -21,7 +21,7 @@ LOOK_SECONDS_MAX = 8.0
 #: How often it looks by itself, so that metrics and paces are known.
 WATCH_SECONDS = 15.0
 #: After a look that left something unknown.
-_AGAIN_SECONDS = 2.0
+_AGAIN_SECONDS = 1.0
 _ANSWER_SECONDS_MAX = 5.0
 _ANSWER_SECONDS_MIN = 0.2
 _DEAD_LETTERS = (REQUEST_DEAD_LETTERS, ACTION_DEAD_LETTERS)

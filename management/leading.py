@@ -26,8 +26,9 @@ from management.relays.session import IDLE_SECONDS_MAX, SessionLock, failures_tr
 #: A look that could not be done is repeated after so long: the part is not ready until one is whole.
 _RETRY_SECONDS = 2.0
 _STANDBY_SECONDS = 1.0
-#: The server hears of the session so often, and the figures follow what tenants see.
+#: Figures follow so soon what tenants see.
 _OBSERVE_SECONDS = 5.0
+_PROBE = b"SELECT 1"
 _log = get_logger(__name__)
 
 
@@ -71,7 +72,11 @@ class LedWork(Background):
         """
 
     def observe(self, connection: Connection) -> None:
-        """Now and then, whoever leads. Raises as Postgres does."""
+        """Now and then, whoever leads, so that the server hears of the session, and its end is noticed.
+
+        Raises as Postgres does.
+        """
+        connection.execute(_PROBE)
 
     def begin(self) -> None:
         """The lead was taken."""

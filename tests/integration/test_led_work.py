@@ -65,7 +65,8 @@ def test_a_look_that_a_store_had_no_answer_for_is_repeated_soon_in_the_same_sess
             raise KafkaUnavailableError("nobody listens")
         return ("a rule was left out",) if number == 2 else ()
 
-    work, reasons = Looking(settings, look), set()
+    work = Looking(settings, look)
+    reasons: set[str] = set()
 
     def looked_thrice() -> bool:
         reasons.update(work.health().reasons)
