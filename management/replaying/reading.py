@@ -142,6 +142,8 @@ class RecordReader:
 
     def _messages(self, first: Place, last: int, deadline: float) -> Iterator[Message]:
         """Records from a place on, up to offset `last`, which is before the topic's end."""
+        if first.offset > last:
+            return
         self._go_to(first)
         while self._next is not None and self._next.offset <= last:
             if not self._ahead:
@@ -153,6 +155,8 @@ class RecordReader:
                 return
             message = self._ahead.popleft()
             error = message.error()
+            if error is None and message.offset() < self._next.offset:
+                continue
             if error is None:
                 self._next = first._replace(offset=message.offset() + 1)
                 yield message
@@ -169,8 +173,6 @@ class RecordReader:
         if at is None or at[:2] != place[:2] or not 0 <= place.offset - at.offset <= _GAP_OFFSETS_MAX:
             self._ahead.clear()
             self._consumer.assign([TopicPartition(*place)])
-        while self._ahead and self._ahead[0].error() is None and self._ahead[0].offset() < place.offset:
-            self._ahead.popleft()
         self._next = place
 
 
