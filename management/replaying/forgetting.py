@@ -1,5 +1,6 @@
 """What is kept of replays goes when the log lets go: changes with their bodies, all the rest with the rows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -30,13 +31,14 @@ class ReplayForgetting(LedWork):
         self._pool = pool
         self._clickhouse = clickhouse
 
-    def step(self, connection: Connection) -> None:
+    def step(self, connection: Connection) -> Sequence[str]:
         """Every tenant that has anything to let go of. Raises as the stores do."""
         for row in connection.execute(_QUERIES["list_tenants"].encode()).fetchall():
             forgotten = forget_changes(self._pool, self._clickhouse, row["tenant_id"])
             deleted = forget_replays(self._pool, row["tenant_id"])
             if forgotten or deleted:
                 _log.info("replays.forgotten", tenant_id=str(row["tenant_id"]), changes=forgotten, rows=deleted)
+        return ()
 
 
 def forget_changes(pool: Pool, clickhouse: ClickHouse, tenant_id: UUID) -> int:
