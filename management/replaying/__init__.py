@@ -1,1 +1,1 @@
-"""What replays share: places of records, how they are read, made and published, and what is selected."""
+"""What a replay is made of: places in topics, the records that stand there, and the same requests published again."""
