@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.headers import RecordPlace
+from schemas.headers import DeliveryHeaders, RecordPlace
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
 
@@ -27,6 +27,20 @@ class PlannedRequest(NamedTuple):
     def moment(self) -> tuple[int, int]:
         """The time in milliseconds and the seed of chance, both of the request and never of today."""
         return self.received_at_us // 1_000, int(self.delivery_id[-8:], 16)
+
+
+def planned_request(body: bytes, headers: DeliveryHeaders, place: Callable[[], RecordPlace]) -> PlannedRequest:
+    """A record as its plan reads it: of a replay as its origin was, so that the same mapping gives the same.
+
+    `place` is the record's own.
+    """
+    delivery_id, received_at_us, replay = headers.delivery_id, headers.received_at_us, headers.replay
+    if replay is not None:
+        delivery_id = replay.replay_of
+        received_at_us = received_at_us if replay.received_at_us is None else replay.received_at_us
+        of_origin = replay.place
+        place = place if of_origin is None else lambda: of_origin
+    return PlannedRequest(body, headers.request, delivery_id, received_at_us, headers.dedupe_key, place)
 
 
 class Surroundings(NamedTuple):
