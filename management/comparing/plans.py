@@ -8,10 +8,13 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from infra.actions.registry import ActionRegistry
+from infra.enrichment.clients import surroundings_of
 from infra.jsonata import Limits
 from infra.postgres import Connection, Pool, tenant_transaction
 from infra.requests.bindings import Surroundings
+from infra.requests.mapping import mapping_limits
 from infra.requests.plan import RequestPlan, compile_plan
+from infra.settings import Settings
 from management.configuration.records import read_records
 from management.errors import NotFoundError
 from management.event_types.lookup import find_schema
@@ -37,6 +40,13 @@ class PlanCompiler(NamedTuple):
     def compile(self, config: WebhookConfig) -> RequestPlan:
         """What cannot work becomes the refusal of every request."""
         return compile_plan(config, self.registry, self.surroundings, engine=self.engine, limits=self.limits)
+
+
+def plan_compiler(settings: Settings, registry: ActionRegistry) -> PlanCompiler:
+    """As the settings have it."""
+    processors = settings.processors
+    limits = mapping_limits(processors)
+    return PlanCompiler(registry, surroundings_of(settings), processors.mapping_engine, limits)
 
 
 class PlanShelf:
