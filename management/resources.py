@@ -32,6 +32,9 @@ from management.comparing.plans import plan_compiler
 from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
+from management.delivery_replays.endpoints import delivery_replay_routes
+from management.delivery_replays.repository import DeliveryReplayRepository
+from management.delivery_replays.service import DeliveryReplayService
 from management.delivery_stream.endpoints import delivery_stream_routes
 from management.delivery_stream.service import DeliveryStreamService
 from management.entities.resources import entity_resources
@@ -70,6 +73,7 @@ class Resources:
     routes: list[APIRouter]
     testing: Testing
     stream: DeliveryStreamService
+    replays: DeliveryReplayService
 
 
 def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
@@ -87,6 +91,10 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     delivery_repository = DeliveryRepository(clickhouse, pool)
     deliveries = DeliveryService(delivery_repository, exports)
     stream = DeliveryStreamService(settings.kafka, delivery_repository)
+    rejection_repository = RejectionRepository(clickhouse)
+    replays = DeliveryReplayService(
+        DeliveryReplayRepository(pool, clickhouse), delivery_repository, rejection_repository, settings, presets
+    )
     routes = [
         *people.routes(access),
         # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
@@ -102,6 +110,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         delivery_stream_routes(stream, access),
         delivery_routes(deliveries, access),
         webhook_delivery_routes(deliveries, access),
+        delivery_replay_routes(replays, access),
         event_type_routes(event_types, access),
         *entity_resources(pool, access),
         erasure_routes(ErasureService(ErasureRepository(pool), clickhouse, load_secret_box(settings)), access),
@@ -112,7 +121,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
             ),
             access,
         ),
-        rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
+        rejection_routes(RejectionService(rejection_repository, pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
-    return Resources(routes, testing, stream)
+    return Resources(routes, testing, stream, replays)

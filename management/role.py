@@ -14,6 +14,7 @@ from infra.settings import Settings
 from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
+from management.delivery_replays.service import DeliveryReplayService
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
@@ -46,6 +47,7 @@ class ManagementRole:
         self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
+        self._replays: DeliveryReplayService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
@@ -57,7 +59,7 @@ class ManagementRole:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
-        self._testing, self._stream = resources.testing, resources.stream
+        self._testing, self._stream, self._replays = resources.testing, resources.stream, resources.replays
         self._watch = GroupWatch(self._settings)
         self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
         if self._settings.alerts.enabled:
@@ -95,6 +97,8 @@ class ManagementRole:
         for stopped in (self._testing, self._stream):
             if stopped is not None:
                 stopped.stop(timeout_seconds)
+        if self._replays is not None:
+            self._replays.close()
         for job in self._jobs:
             job.stop(timeout_seconds)
         for work in self._works:

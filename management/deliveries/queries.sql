@@ -98,6 +98,16 @@ PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
     AND ({webhook_id:String} = '' OR webhook_id = toUUIDOrZero({webhook_id:String}))
 LIMIT 1;
 
+-- name: get_stored
+SELECT
+    /*stored_columns*/
+FROM deliveries FINAL
+PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
+    AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
+    AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
+    AND ({webhook_id:String} = '' OR webhook_id = toUUIDOrZero({webhook_id:String}))
+LIMIT 1;
+
 -- name: find_related
 SELECT
     delivery_id, toUnixTimestamp64Micro(received_at) AS received_at_us, dispatch_status,

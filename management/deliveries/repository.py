@@ -19,6 +19,7 @@ from management.exports import BLOCK_ROWS_MAX, WHOLE_BODY_ROWS_MAX
 from management.log_pages import SEARCH_SECONDS_MAX, LogPageMeta
 from management.log_reader import Log, LogReader
 from management.paging import LAST_US
+from management.replaying.stored import STORED_COLUMNS
 
 #: Related deliveries that one shows, and how long they are looked for.
 RELATED_MAX = 100
@@ -55,6 +56,12 @@ class DeliveryRepository:
     def get(self, tenant_id: UUID, delivery_id: UUID, webhook_id: UUID | None) -> Row | None:
         """One delivery (of `webhook_id`, where it is given) with its whole body. Raises SearchTooWideError."""
         statement = put_together(self._queries, "get", body_columns=self._queries["whole_body"])
+        wanted = {"webhook_id": "" if webhook_id is None else str(webhook_id)}
+        return self._by_id(statement, tenant_id, delivery_id, wanted)
+
+    def get_stored(self, tenant_id: UUID, delivery_id: UUID, webhook_id: UUID | None) -> Row | None:
+        """The same with what a replay needs (`management.replaying.stored`). Raises SearchTooWideError."""
+        statement = put_together(self._queries, "get_stored", stored_columns=STORED_COLUMNS)
         wanted = {"webhook_id": "" if webhook_id is None else str(webhook_id)}
         return self._by_id(statement, tenant_id, delivery_id, wanted)
 
