@@ -34,13 +34,19 @@ def planned_request(body: bytes, headers: DeliveryHeaders, place: Callable[[], R
 
     `place` is the record's own.
     """
-    delivery_id, received_at_us, replay = headers.delivery_id, headers.received_at_us, headers.replay
-    if replay is not None:
-        delivery_id = replay.replay_of
-        received_at_us = received_at_us if replay.received_at_us is None else replay.received_at_us
-        of_origin = replay.place
+    delivery_id = headers.delivery_id
+    if headers.replay is not None:
+        delivery_id = headers.replay.replay_of
+        of_origin = headers.replay.place
         place = place if of_origin is None else lambda: of_origin
-    return PlannedRequest(body, headers.request, delivery_id, received_at_us, headers.dedupe_key, place)
+    at_us = origin_received_at_us(headers)
+    return PlannedRequest(body, headers.request, delivery_id, at_us, headers.dedupe_key, place)
+
+
+def origin_received_at_us(headers: DeliveryHeaders) -> int:
+    """When the request came: of a replay, when its origin did."""
+    replay = headers.replay
+    return headers.received_at_us if replay is None or replay.received_at_us is None else replay.received_at_us
 
 
 class Surroundings(NamedTuple):

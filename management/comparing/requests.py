@@ -4,7 +4,7 @@ The log has a body byte for byte unless something in it is masked, or it is dele
 a block of it is read in one go, and no consumer of the broker has to wait for that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -14,13 +14,13 @@ from infra.requests.bindings import PlannedRequest, planned_request
 from infra.settings import KafkaSettings
 from management.replaying.places import FoundRecord, Lost, Place
 from management.replaying.reading import RecordReader
-from management.replaying.stored import ERASED, NOT_RECORDED, stored_record
+from management.replaying.stored import ERASED, NOT_RECORDED, found_or_stored, place_of, stored_record
 from schemas.headers import RecordPlace
 
 _READ_SECONDS_MAX = 60.0
 _CLIENT_ID = "hookline-management-comparisons"
 #: Reasons that totals tell apart.
-GONE = "gone"
+LOST = "lost"
 _CODES = {ERASED: "erased", NOT_RECORDED: "not_recorded"}
 
 
@@ -58,8 +58,9 @@ class RequestSource:
     def find(self, rows: Sequence[Row]) -> list[FoundRecord | NotComparable]:
         """The request of each row, which has the columns that `management.replaying.stored` reads."""
         stored = [stored_record(row) for row in rows]
-        wanted = [found.where for found in stored if isinstance(found, Lost) and _may_be_in_kafka(found)]
-        read = self.reader.read(_places(wanted), seconds_max=_READ_SECONDS_MAX) if wanted else {}
+        wanted = [place_of(row) for row, found in zip(rows, stored, strict=True) if _may_be_in_kafka(found)]
+        places = [place for place in wanted if place is not None]
+        read = self.reader.read(places, seconds_max=_READ_SECONDS_MAX) if places else {}
         return [_chosen(row, found, read) for row, found in zip(rows, stored, strict=True)]
 
 
@@ -68,23 +69,13 @@ def planned_of(found: FoundRecord) -> PlannedRequest:
     return planned_request(found.value, found.headers, partial(RecordPlace, *found.place, found.timestamp_ms))
 
 
-def _may_be_in_kafka(lost: Lost) -> bool:
-    return lost.reason not in _CODES and lost.where is not None
+def _may_be_in_kafka(found: FoundRecord | Lost) -> bool:
+    return isinstance(found, Lost) and found.reason not in _CODES
 
 
-def _places(wanted: Iterable[object]) -> list[Place]:
-    return [place for place in wanted if isinstance(place, Place)]
-
-
-def _chosen(row: Row, stored: FoundRecord | Lost, read: dict[Place, FoundRecord | Lost]) -> FoundRecord | NotComparable:
-    if isinstance(stored, FoundRecord):
-        return stored
-    if not _may_be_in_kafka(stored):
-        return NotComparable(_CODES.get(stored.reason, GONE), stored.reason)
-    assert isinstance(stored.where, Place)  # noqa: S101  # of one row
-    found = read[stored.where]
-    if isinstance(found, Lost):
-        return NotComparable(GONE, f"{stored.reason}, and in Kafka {found.reason}")
-    if found.headers.delivery_id != str(row["delivery_id"]):
-        return NotComparable(GONE, f"{stored.reason}, and Kafka's topic was made anew")
-    return found
+def _chosen(
+    row: Row, stored: FoundRecord | Lost, read: Mapping[Place, FoundRecord | Lost]
+) -> FoundRecord | NotComparable:
+    place = place_of(row)
+    found = stored if place is None or place not in read else found_or_stored(read[place], row)
+    return NotComparable(_CODES.get(found.reason, LOST), found.reason) if isinstance(found, Lost) else found

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from infra.actions.registry import ActionRegistry
 from infra.clickhouse import Row
-from infra.postgres import Pool
+from infra.postgres import Pool, tenant_transaction
 from infra.requests.plan import RequestPlan
 from management.comparing.differences import Entity, Failure, Side, side_of
 from management.comparing.entities import ExternalId, Mapped, effect_of, external_id_of, find_mapped
@@ -18,17 +18,23 @@ from management.comparing.showing import Shower
 from management.replay_differences.repeats import Candidate, Repeats
 from management.replay_differences.rows import side_then
 from management.replay_differences.selecting import Selected
+from management.replaying.counts import used_up
 from management.replaying.places import FoundRecord
 from management.replaying.stored import ERASED
 from schemas.actions import ActionDefinition
 from schemas.records import DispatchStatus
 from schemas.webhooks import ActionHandler
 
-_DELETED = NotComparable("webhook_deleted", "the webhook is deleted, or has no usable configuration: no replay is made")
-_INACTIVE = NotComparable("webhook_inactive", "the webhook is switched off: no replay is made")
+_GONE = NotComparable("webhook_gone", "the webhook no longer exists, or has no usable configuration")
+_INACTIVE = NotComparable("webhook_inactive", "the webhook is not active")
+_USED_UP = NotComparable("replay_limit", "its origin was replayed as often as the webhook allows")
 _INVALID = NotComparable("invalid_json", "its body is not JSON: it is replayed only with another body")
 #: Without a mapping of then: it did not get so far.
 _UNMAPPED = (DispatchStatus.FILTERED, DispatchStatus.DUPLICATE)
+
+
+#: A delivery of which nothing can be said of now, and why.
+Refused = tuple[Selected, NotComparable]
 
 
 class Verdicts(NamedTuple):
@@ -54,7 +60,7 @@ class _Judged(NamedTuple):
 
 
 class DeliveryComparer:
-    """Of one dry run, for one thread at a time; memory grows by some 16 bytes a delivery, for its keys."""
+    """Of one dry run, for one thread at a time; memory grows by up to 80 bytes a delivery, for what was seen."""
 
     def __init__(
         self, pool: Pool, tenant_id: UUID, registry: ActionRegistry, plans: PlanShelf, repeats: Repeats
@@ -66,13 +72,14 @@ class DeliveryComparer:
         self._repeats = repeats
         self._made = SeenKeys()
 
-    def compare(self, block: Sequence[Selected]) -> Iterator[Verdicts | tuple[Selected, NotComparable]]:
+    def compare(self, block: Sequence[Selected]) -> Iterator[Verdicts | Refused]:
         """In the order of the block. Raises PostgresUnavailableError, and as the log does."""
         pace = Pace()
-        judged: list[_Judged | tuple[Selected, NotComparable]] = []
+        judged: list[_Judged | Refused] = []
         for selected in block:
             judged.append(self._judge(selected))
             pace.rest()
+        judged = self._within_limits(judged)
         acting = [one for one in judged if isinstance(one, _Judged)]
         left_out = self._repeats.left_out([one.candidate for one in acting])
         wanted = [one.external_id for one in acting if one.external_id is not None]
@@ -86,7 +93,22 @@ class DeliveryComparer:
                 Selected(one.candidate.row, one.candidate.found), one.then, now, one.fields_unknown, one.shower
             )
 
-    def _judge(self, selected: Selected) -> _Judged | tuple[Selected, NotComparable]:
+    def _within_limits(self, judged: Sequence[_Judged | tuple[Selected, NotComparable]]) -> list[_Judged | Refused]:
+        maxima = {
+            UUID(one.candidate.origin_id): one.plan.config.replay_count_max
+            for one in judged
+            if isinstance(one, _Judged)
+        }
+        with tenant_transaction(self._pool, self._tenant_id) as connection:
+            refused = used_up(connection, self._tenant_id, maxima)
+        return [
+            (Selected(one.candidate.row, one.candidate.found), _USED_UP)
+            if isinstance(one, _Judged) and UUID(one.candidate.origin_id) in refused
+            else one
+            for one in judged
+        ]
+
+    def _judge(self, selected: Selected) -> _Judged | Refused:
         row, found = selected
         if isinstance(found, NotComparable):
             return selected, found
@@ -94,7 +116,7 @@ class DeliveryComparer:
         plan = self._plans.current(webhook_id)
         refused = _refused(row, found, plan)
         if refused is not None or plan is None:
-            return selected, refused or _DELETED
+            return selected, refused or _GONE
         request = planned_of(found)
         evaluated = plan.evaluate(request)
         handler = plan.handler
@@ -144,7 +166,7 @@ class DeliveryComparer:
             by_realm = {"": None}
         effect = effect_of(definition, handler, now.fields or {}, external_id, by_realm)
         if isinstance(effect, Entity) and effect.effect == "create" and external_id.text:
-            self._made.add(name)
+            self._made.put(name)
         return effect
 
 
@@ -152,7 +174,7 @@ def _refused(row: Row | None, found: FoundRecord, plan: RequestPlan | None) -> N
     if row is not None and row["is_erased"]:
         return NotComparable("erased", ERASED)
     if plan is None:
-        return _DELETED
+        return _GONE
     if not plan.config.is_active:
         return _INACTIVE
     return _INVALID if found.facts.invalid_json else None

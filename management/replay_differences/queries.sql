@@ -31,7 +31,7 @@ SELECT assumeNotNull(replayed_from) AS origin_id
 FROM deliveries FINAL
 WHERE tenant_id = {tenant_id:UUID}
     AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
-    AND isNotNull(replay_id) AND isNotNull(replayed_from) AND dispatch_status = 'dispatched';
+    AND isNotNull(replay_id) AND isNotNull(replayed_from) AND dispatch_status IN ('dispatched', 'filtered');
 
 -- name: find_holders
 SELECT

@@ -1,4 +1,4 @@
-"""Which deliveries would be duplicates, and which the mode `fill` leaves out."""
+"""Which deliveries would be duplicates, and which would be left out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,9 +6,11 @@ from uuid import UUID
 
 from infra.clickhouse import Row
 from infra.clock import MICROSECONDS
+from infra.requests.bindings import origin_received_at_us
 from management.comparing.seen import SeenKeys
 from management.replay_differences.repository import SelectedDeliveryRepository
 from management.replaying.places import FoundRecord
+from management.replaying.records import origin_id_of
 from management.replaying.selections import ReplayMode
 from schemas.records import DispatchStatus
 
@@ -26,6 +28,16 @@ class Candidate(NamedTuple):
     def delivery_id(self) -> str:
         return self.found.headers.delivery_id
 
+    @property
+    def origin_id(self) -> str:
+        """The delivery that a replay of this one would be of."""
+        return origin_id_of(self.found.headers)
+
+    @property
+    def at_us(self) -> int:
+        """As which time its dedupe key counts."""
+        return origin_received_at_us(self.found.headers)
+
 
 class _Key(NamedTuple):
     """Dedupe entries live with a webhook, in a partition."""
@@ -36,10 +48,11 @@ class _Key(NamedTuple):
 
 
 class Repeats:
-    """Of one dry run, block after block. `now_us` is when its replays would come.
+    """Of one dry run, block after block.
 
     A key is asked for before a request is mapped, and is held from the first request on that is dispatched. `redrive`
-    knows the keys of its own replay alone; `fill` also those of deliveries that the log has as dispatched.
+    knows the keys of its own replay alone; `fill` also those of deliveries that the log has as dispatched and whose
+    windows have not ended by `now_us`.
     """
 
     def __init__(
@@ -50,56 +63,76 @@ class Repeats:
         self._fills = mode == "fill"
         self._now_us = now_us
         self._held = SeenKeys()
+        self._origins = SeenKeys()
         self._replayed = SeenKeys()
+        self._holders: dict[_Key, list[int]] = {}
         if self._fills:
             for origin_id in repository.replayed(tenant_id, since_us):
-                self._replayed.add(origin_id)
-        self._holders: set[_Key] = set()
+                self._replayed.put(origin_id)
 
     def left_out(self, block: Sequence[Candidate]) -> set[str]:
-        """Ids of a block that `fill` has no need to publish: each was dispatched or filtered, by itself, by a replay
-        of it, or by the request it duplicates."""
-        if not self._fills:
-            return set()
-        rows = [one.row for one in block if one.row is not None]
-        done = {str(row["delivery_id"]) for row in rows if row["dispatch_status"] in _DONE}
-        done |= {one.delivery_id for one in block if one.delivery_id in self._replayed}
-        first = {str(row["delivery_id"]): row["duplicate_of"] for row in rows if row["duplicate_of"]}
-        if first:
-            webhook_ids = {UUID(str(row["webhook_id"])) for row in rows}
-            found = self._repository.outcomes(self._tenant_id, {UUID(one) for one in first.values()}, webhook_ids)
-            done |= {one for one, of in first.items() if found.get(of) in _DONE or of in self._replayed}
-        self._note_holders([one for one in block if one.delivery_id not in done])
-        return done
+        """Ids of a block that need not be published: their origin is replayed already, or, in the mode `fill`, was
+        dispatched or filtered, by itself, by a replay of it, or by the request it duplicates."""
+        left = set()
+        for one in block:
+            if one.origin_id in self._origins:
+                left.add(one.delivery_id)
+            self._origins.put(one.origin_id)
+        if self._fills:
+            left |= self._successful([one for one in block if one.delivery_id not in left])
+            self._note_holders([one for one in block if one.delivery_id not in left])
+        return left
 
     def is_duplicate(self, candidate: Candidate) -> bool:
         """Whether its key is held."""
         key = _key_of(candidate)
-        return key is not None and (key in self._holders or _text(key) in self._held)
+        if key is None:
+            return False
+        held = self._held.get(_text(key))
+        times = [*self._holders.get(key, ()), *(() if held is None else (held,))]
+        return any(abs(candidate.at_us - at_us) < candidate.window_seconds * MICROSECONDS for at_us in times)
 
     def hold(self, candidate: Candidate) -> None:
         """It is dispatched."""
         key = _key_of(candidate)
         if key is not None:
-            self._held.add(_text(key))
+            self._held.put(_text(key), candidate.at_us)
+
+    def _successful(self, block: Sequence[Candidate]) -> set[str]:
+        """Ids of a block whose success is in the log."""
+        related = {one.delivery_id: {one.origin_id, *_first_of(one.row)} for one in block}
+        asked = {UUID(other) for name, others in related.items() for other in others if other != name}
+        statuses = {one.delivery_id: one.row["dispatch_status"] for one in block if one.row is not None}
+        if asked:
+            webhook_ids = {UUID(one.found.headers.webhook_id) for one in block}
+            statuses |= self._repository.outcomes(self._tenant_id, asked, webhook_ids)
+        return {
+            name
+            for name, others in related.items()
+            if any(statuses.get(other) in _DONE or other in self._replayed for other in (name, *others))
+        }
 
     def _note_holders(self, block: Sequence[Candidate]) -> None:
         keyed = {key: one for one in block if (key := _key_of(one)) is not None}
-        self._holders = set()
+        self._holders = {}
         if not keyed:
             return
-        windows = {one.found.headers.webhook_id: one.window_seconds * MICROSECONDS for one in keyed.values()}
+        windows_us = {one.found.headers.webhook_id: one.window_seconds * MICROSECONDS for one in keyed.values()}
         rows = self._repository.holders(
             self._tenant_id,
             {UUID(key.webhook_id) for key in keyed},
             {key.text for key in keyed},
-            max(self._now_us - max(windows.values()), 0),
+            max(self._now_us - max(windows_us.values()), 0),
         )
         for row in rows:
             key = _Key(str(row["webhook_id"]), int(row["raw_partition"] or 0), row["idempotency_key"])
-            is_other = key in keyed and keyed[key].delivery_id != str(row["delivery_id"])
-            if is_other and self._now_us - row["received_at_us"] < windows[key.webhook_id]:
-                self._holders.add(key)
+            if key in keyed and self._now_us - row["received_at_us"] < windows_us[key.webhook_id]:
+                self._holders.setdefault(key, []).append(row["received_at_us"])
+
+
+def _first_of(row: Row | None) -> list[str]:
+    """The delivery that a row's duplicates."""
+    return [row["duplicate_of"]] if row is not None and row["duplicate_of"] else []
 
 
 def _key_of(candidate: Candidate) -> _Key | None:

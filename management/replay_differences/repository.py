@@ -71,7 +71,7 @@ class SelectedDeliveryRepository:
         return {str(row["delivery_id"]): row["dispatch_status"] for row in rows}
 
     def replayed(self, tenant_id: UUID, since_us: int) -> Iterator[str]:
-        """Origins of replays, since then, that were dispatched."""
+        """Origins of replays, since then, that were dispatched or filtered."""
         bound = {"tenant_id": str(tenant_id), "since_us": since_us}
         statement = self._queries["find_replayed"]
         with self._clickhouse.stream(

@@ -27,8 +27,8 @@ class ComparedDelivery(BaseModel):
     """What became, or would become, of a delivery.
 
     `outcome` is `dispatch_status` of then. Of now, `dispatched` means that the action is asked for, and `present` that
-    the mode `fill` leaves the delivery out. `effect` is what the external id says of now: `unknown` where that is not
-    enough; it is null for then.
+    it is left out: its origin is replayed already, or, in the mode `fill`, nothing of it is missing. `effect` is what
+    the external id says of now: `unknown` where that is not enough; it is null for then.
     """
 
     outcome: Outcome

@@ -54,7 +54,7 @@ def test_what_is_masked_in_the_log_and_not_in_kafka_cannot_be_compared(
 ) -> None:
     empty_log.delivery(b'{"alert":{"title":"Disk full","token":"hush-hush"}}')
     found = compare(management_base, webhook, b=draft(title="'new'"))
-    assert (found["totals"]["compared"], found["totals"]["not_comparable"]) == (0, {"gone": 1})
+    assert (found["totals"]["compared"], found["totals"]["not_comparable"]) == (0, {"lost": 1})
     assert (found["error_rate_then"], found["differences"]) == (None, [])
 
 
