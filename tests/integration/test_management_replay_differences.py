@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import uuid
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
+from management.comparing.differences import Kind
 from management.replay_differences import service
+from tests.support.documented import DOCS
 from tests.support.management import ManagementBase, bearer
 from tests.support.replayed_log import ReplayedLog
 from tests.support.webhooks import create_webhook, problems_of, ticket_handler
@@ -269,3 +272,30 @@ def test_selections_that_cannot_be_are_refused_by_name(
     log.delivery(alert())
     assert "more than 1 deliveries" in refused(filter={"webhook_id": [webhook["id"]]})["filter"]
     assert refused(delivery_ids=[str(uuid.uuid4()), str(uuid.uuid4())]).keys() == {"delivery_ids"}
+
+
+def test_the_page_shows_what_a_dry_run_answers(
+    management_base: ManagementBase, webhook: Json, log: ReplayedLog
+) -> None:
+    page = (DOCS / "replay-differences.md").read_text("utf-8")
+    changed, asked, answer, comparison = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    [body] = re.findall(r"whose body was `(.*?)`", page)
+    delivery_id, offset = log.delivery(json.loads(body), outcome=DISPATCHED)
+    change(management_base, webhook, **json.loads(changed))
+    given = json.loads(asked.replace("{webhook}", webhook["id"]))
+    found = management_base.call("POST", "/replays/dry-run", json=given).json()
+    names = {"{webhook}": webhook["id"], "{delivery}": delivery_id, "{offset}": str(offset)}
+    names["{received_at}"] = found["differences"][0]["received_at"]
+    for name, value in names.items():
+        answer = answer.replace(name, value)
+    assert found == json.loads(answer)
+    path = f"/inbound-webhooks/{webhook['id']}/mapping/compare"
+    compared = management_base.call("POST", path, json={**json.loads(comparison), "a": {"version": 2}})
+    assert compared.json()["totals"]["compared"] == 1
+    assert get_args(Kind) == tuple(dict.fromkeys(re.findall(r"`([a-z_]+)`", _table_of(page)))), "each kind is explained"
+
+
+def _table_of(page: str) -> str:
+    """The first column of the table of kinds."""
+    rows = page.partition("| kind | |")[2].partition("\n\n")[0].splitlines()
+    return "\n".join(row.split("|")[1] for row in rows if row.startswith("| `"))

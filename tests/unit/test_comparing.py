@@ -33,7 +33,7 @@ RULE, OTHER_RULE = StoppedBy("filters.all.0", {"jsonata": "a"}), StoppedBy("filt
 MAPPING = Failure("MAPPING_FAILED", "no", "field_mapping.title")
 MISS = Failure("LOOKUP_MISS", "none", "field_mapping.external_id", in_action=True)
 SLOW = Failure("TIMEOUT", "too slow", None, in_action=True)
-TICKET, UNKNOWN = Entity("ticket", "t-1"), Entity("ticket", None, "unknown")
+TICKET, NEW, UNKNOWN = Entity("ticket", "t-1"), Entity("ticket", None, "create"), Entity("ticket", None, "unknown")
 DISPATCHED = Side("dispatched", {"title": "x"}, action="createTicket")
 WEBHOOK = UUID("0192f0c0-0000-7000-8000-0000000000aa")
 
@@ -62,7 +62,7 @@ WEBHOOK = UUID("0192f0c0-0000-7000-8000-0000000000aa")
         (DISPATCHED._replace(entity=TICKET), DISPATCHED._replace(entity=TICKET._replace(effect="update")), ()),
         (
             DISPATCHED._replace(entity=TICKET),
-            DISPATCHED._replace(entity=Entity("ticket", None, "create")),
+            DISPATCHED._replace(entity=NEW),
             ("other_entity",),
         ),
         (DISPATCHED._replace(entity=TICKET), DISPATCHED._replace(entity=UNKNOWN), ()),
