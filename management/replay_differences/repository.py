@@ -18,7 +18,7 @@ from management.exports import EXPORT_SECONDS_MAX, WHOLE_BODY_ROWS_MAX
 from management.log_pages import SEARCH_SECONDS_MAX
 from management.log_reader import Conditions
 from management.paging import LAST_US, window_of
-from management.replaying.selections import SelectionFilter
+from management.replaying.selections import ReplayFilter
 
 #: Ids that one statement is given.
 _NAMED_MAX = 1_000
@@ -38,14 +38,14 @@ class SelectedDeliveryRepository:
         for folder in (*folders, Path(__file__).parent):
             self._queries |= load_queries(folder / "queries.sql")
 
-    def count(self, tenant_id: UUID, wanted: SelectionFilter, count_max: int) -> int:
+    def count(self, tenant_id: UUID, wanted: ReplayFilter, count_max: int) -> int:
         """How many deliveries a filter selects, counted up to `count_max`. Raises ValidationFailedError."""
         conditions = self._conditions(wanted)
         statement = put_together(self._queries, "count", conditions=conditions.text)
         bound = {**self._bound(tenant_id, wanted), **conditions.parameters, "total_max": count_max}
         return int(self._query(statement, bound)[0]["total"])
 
-    def filtered(self, tenant_id: UUID, wanted: SelectionFilter) -> Rows:
+    def filtered(self, tenant_id: UUID, wanted: ReplayFilter) -> Rows:
         """Blocks of rows, by webhook and then by time, oldest first."""
         yield from self._stream(self._conditions(wanted), self._bound(tenant_id, wanted))
 
@@ -87,11 +87,11 @@ class SelectedDeliveryRepository:
         bound = {"tenant_id": str(tenant_id), "selected_webhook_id": _texts(webhook_ids), "since_us": since_us}
         return self._query(self._queries["find_holders"], {**bound, "held_key": sorted(keys)})
 
-    def _conditions(self, wanted: SelectionFilter) -> Conditions:
+    def _conditions(self, wanted: ReplayFilter) -> Conditions:
         exported = DeliveryExport.model_validate(wanted.model_dump(exclude_unset=True))
         return conditions_of(exported, self._queries, now=datetime.now(UTC))
 
-    def _bound(self, tenant_id: UUID, wanted: SelectionFilter) -> dict[str, Any]:
+    def _bound(self, tenant_id: UUID, wanted: ReplayFilter) -> dict[str, Any]:
         since_us, until_us = window_of(wanted.since, wanted.until)
         return {"tenant_id": str(tenant_id), "since_us": since_us, "until_us": until_us}
 

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from management.comparing.differences import Effect, Kind, Outcome
 from management.comparing.schemas import ChangedField, ComparedFailure, ComparedRule, ComparisonTotals
-from management.replaying.selections import ReplayMode, Selection
+from management.replaying.selections import ReplayMode, ReplaySelection
 
 #: Deliveries that the JSON answer shows one by one; totals are of all.
 SHOWN_MAX = 100
@@ -16,9 +16,12 @@ SELECTED_MAX = 1_000_000
 DryRunFormat = Literal["json", "csv", "jsonl"]
 
 
-class ReplayDryRunInput(Selection):
+class ReplayDryRunInput(BaseModel):
     """Which deliveries, and how they would be replayed. Nothing is sent or changed."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    selection: ReplaySelection
     mode: ReplayMode
     include_same: bool = Field(default=False, description="show deliveries that would come out the same, too")
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from infra.clickhouse import Row
 from management.comparing.requests import NotComparable, RequestSource
-from management.errors import Problem, ValidationFailedError
 from management.exports import WHOLE_BODY_ROWS_MAX
+from management.inbound_webhooks.rules.problems import joined
 from management.replay_differences.repository import Rows, SelectedDeliveryRepository
 from management.replaying.places import FoundRecord, OffsetRange, parse_range
-from management.replaying.selections import Selection
+from management.replaying.selections import ReplaySelection
 
 _NOT_IN_LOG = "there is no such delivery in the log"
 
@@ -35,20 +35,19 @@ Block = Sequence[Selected | Missing]
 
 
 class Selecting:
-    """Of one tenant. Raises ValidationFailedError for what cannot be selected, and as the log and Kafka do."""
+    """Of one tenant. Raises ValidationFailedError for filters that do not go together, and as the log and Kafka do."""
 
-    def __init__(self, repository: SelectedDeliveryRepository, tenant_id: UUID, selection: Selection) -> None:
+    def __init__(self, repository: SelectedDeliveryRepository, tenant_id: UUID, selection: ReplaySelection) -> None:
         self._repository = repository
         self._tenant_id = tenant_id
         self._selection = selection
-        self._ranges = _ranges(selection)
+        self._ranges = [parse_range(text) for text in selection.offsets or ()]
 
     @property
     def path(self) -> str:
         """The member that selects."""
-        given = (("delivery_ids", self._selection.delivery_ids), ("offsets", self._selection.offsets))
-        plain = next((name for name, value in given if value is not None), None)
-        return plain or ("filter" if self._selection.filter is not None else "since")
+        given = self._selection.model_fields_set & {"delivery_ids", "filter", "offsets"}
+        return joined("selection", next(iter(given), "since"))
 
     def count(self, count_max: int) -> int:
         """How many deliveries are selected at most, counted up to `count_max`."""
@@ -94,16 +93,3 @@ class Selecting:
 def _with_requests(source: RequestSource, blocks: Rows) -> Iterator[Sequence[Selected]]:
     for rows in blocks:
         yield [Selected(row, found) for row, found in zip(rows, source.find(rows), strict=True)]
-
-
-def _ranges(selection: Selection) -> list[OffsetRange]:
-    ranges: list[OffsetRange] = []
-    problems: list[Problem] = []
-    for number, text in enumerate(selection.offsets or ()):
-        try:
-            ranges.append(parse_range(text))
-        except ValueError as error:
-            problems.append(Problem(f"offsets.{number}", str(error)))
-    if problems:
-        raise ValidationFailedError(problems)
-    return ranges

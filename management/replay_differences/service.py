@@ -86,7 +86,7 @@ class ReplayDifferenceService:
                 yield from lines.chunks(_in_blocks(found), lambda block: block)
 
     def _selecting(self, tenant_id: UUID, given: ReplayDryRunInput) -> Selecting:
-        selecting = Selecting(self._repository, tenant_id, given)
+        selecting = Selecting(self._repository, tenant_id, given.selection)
         if selecting.count(SELECTED_MAX + 1) > SELECTED_MAX:
             message = f"more than {SELECTED_MAX:,} deliveries are selected, the most of one dry run: select fewer"
             raise ValidationFailedError([Problem(selecting.path, message)])
@@ -96,7 +96,7 @@ class ReplayDifferenceService:
         self, tenant_id: UUID, given: ReplayDryRunInput, selecting: Selecting, totals: Totals
     ) -> Generator[DeliveryDifference | None]:
         """What is to be shown of each delivery: None where it would come out the same."""
-        since_us = 0 if given.since is None else window_of(given.since, None)[0]
+        since_us, _ = window_of(given.selection.log_filter().since, None)
         repeats = Repeats(self._repository, tenant_id, given.mode, since_us=since_us, now_us=now_us())
         plans = PlanShelf(self._pool, tenant_id, self._compiler)
         comparer = DeliveryComparer(self._pool, tenant_id, self._compiler.registry, plans, repeats)

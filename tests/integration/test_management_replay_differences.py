@@ -45,8 +45,9 @@ def change(base: ManagementBase, webhook: Json, **members: Any) -> None:
 
 
 def dry_run(base: ManagementBase, webhook: Json, *, mode: str = "redrive", **given: Any) -> Json:
-    selection = given if given.keys() & {"delivery_ids", "offsets"} else {"filter": {"webhook_id": [webhook["id"]]}}
-    answer = base.call("POST", "/replays/dry-run", json={"mode": mode, **selection, **given})
+    named: Json = {name: given.pop(name) for name in ("delivery_ids", "offsets") if name in given}
+    selection: Json = named or {"filter": {"webhook_id": [webhook["id"]]}}
+    answer = base.call("POST", "/replays/dry-run", json={"mode": mode, "selection": selection, **given})
     assert answer.status_code == 200, answer.text
     found: Json = answer.json()
     return found
@@ -139,7 +140,7 @@ def test_what_the_action_would_do_is_read_from_the_external_ids(
     assert [one["now"]["entity_id"] for one in found["differences"]] == [mapped, None]
     change(management_base, webhook, handler_config={**closing, "on_existing": None})
     shown = dry_run(management_base, webhook)["differences"][-1]
-    assert (shown["now"]["error"]["code"], shown["kinds"]) == ("LOOKUP_MISS", ["fails_now", "other_action", "fields"])
+    assert (shown["now"]["error"]["code"], shown["kinds"]) == ("LOOKUP_MISS", ["fails_now", "other_action"])
 
 
 def test_repeated_requests_are_duplicates_of_the_first_in_the_window(
@@ -231,7 +232,7 @@ def test_what_may_not_be_replayed_says_why(management_base: ManagementBase, webh
 def test_differences_are_files_too(management_base: ManagementBase, webhook: Json, log: ReplayedLog) -> None:
     ids = [log.delivery(alert(f"=Disk {number}"), outcome=DISPATCHED)[0] for number in range(3)]
     change(management_base, webhook, handler_config=ticket_handler(title="$uppercase(alert.title)"))
-    body = {"mode": "redrive", "filter": {"webhook_id": [webhook["id"]]}}
+    body = {"mode": "redrive", "selection": {"filter": {"webhook_id": [webhook["id"]]}}}
     lines = management_base.call("POST", "/replays/dry-run", json=body, params={"format": "jsonl"})
     assert lines.headers["Content-Type"] == "application/jsonl"
     assert [json.loads(line)["delivery_id"] for line in lines.text.splitlines()] == ids
@@ -250,28 +251,31 @@ def test_a_dry_run_is_of_ones_own_deliveries_and_needs_the_right_to_replay(
     own, _ = log.delivery(alert(), outcome=DISPATCHED)
     other = management_base.other_tenant.headers
     for selection in ({"delivery_ids": [own]}, {"filter": {"webhook_id": [webhook["id"]]}}):
-        answer = management_base.call("POST", "/replays/dry-run", json={"mode": "fill", **selection}, headers=other)
+        body = {"mode": "fill", "selection": selection}
+        answer = management_base.call("POST", "/replays/dry-run", json=body, headers=other)
         assert answer.json()["totals"]["compared"] == 0
     reader = bearer(management_base.new_key("inbound_webhook:update", "delivery:read"))
-    body = {"mode": "fill", "delivery_ids": [own]}
+    body = {"mode": "fill", "selection": {"delivery_ids": [own]}}
     assert management_base.call("POST", "/replays/dry-run", json=body, headers=reader).status_code == 403
 
 
 def test_selections_that_cannot_be_are_refused_by_name(
     management_base: ManagementBase, webhook: Json, log: ReplayedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(**given: Any) -> dict[str, str]:
-        return problems_of(management_base.call("POST", "/replays/dry-run", json={"mode": "redrive", **given}))
+    def refused(**selection: Any) -> dict[str, str]:
+        body = {"mode": "redrive", "selection": selection}
+        return problems_of(management_base.call("POST", "/replays/dry-run", json=body))
 
-    assert refused(offsets=["actions.action.requested.v1:0:1-2"]).keys() == {"offsets.0"}
-    assert "give one of" in str(refused())
-    assert refused(filter={"colour": "red"}).keys() == {"filter.colour"}
+    assert "is not one of" in refused(offsets=["actions.action.requested.v1:0:1-2"])["selection.offsets"]
+    assert "exactly one of" in refused()["selection"]
+    assert refused(filter={"colour": "red"}).keys() == {"selection.filter.colour"}
     assert refused(filter={"body_value": "x"}).keys() == {"body_value"}
     monkeypatch.setattr(service, "SELECTED_MAX", 1)
     log.delivery(alert())
     log.delivery(alert())
-    assert "more than 1 deliveries" in refused(filter={"webhook_id": [webhook["id"]]})["filter"]
-    assert refused(delivery_ids=[str(uuid.uuid4()), str(uuid.uuid4())]).keys() == {"delivery_ids"}
+    assert "more than 1 deliveries" in refused(filter={"webhook_id": [webhook["id"]]})["selection.filter"]
+    assert refused(delivery_ids=[str(uuid.uuid4()), str(uuid.uuid4())]).keys() == {"selection.delivery_ids"}
+    assert refused(since="2026-01-01T00:00:00Z", until="2026-01-01T00:00:00Z").keys() == {"selection"}
 
 
 def test_the_page_shows_what_a_dry_run_answers(
