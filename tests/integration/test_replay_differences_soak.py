@@ -14,7 +14,7 @@ from infra.clock import now_us
 from tests.support.delivery_log import DAY_US
 from tests.support.management import API, ManagementBase, management_base
 from tests.support.memory import Peak
-from tests.support.webhooks import create_webhook
+from tests.support.webhooks import create_webhook, ticket_handler
 
 __all__ = ["management_base"]
 
