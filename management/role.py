@@ -22,6 +22,7 @@ from management.group_watch import GroupWatch
 from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
+from management.replaying.forgetting import ReplayForgetting
 from management.resources import build_resources
 from management.retention.work import RetentionWork
 from management.status import SystemStatus
@@ -76,6 +77,7 @@ class ManagementRole:
         self._works = (
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
+            ReplayForgetting(self._settings.postgres, self._pool, self._clickhouse),
         )
         for work in self._works:
             work.start()

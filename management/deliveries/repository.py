@@ -91,6 +91,12 @@ class DeliveryRepository:
             parameters = {"tenant_id": tenant_id, "id": webhook_id}
             return connection.execute(self._queries["find_webhook"].encode(), parameters).fetchone() is not None
 
+    def find_replay(self, tenant_id: UUID, delivery_id: UUID) -> Row | None:
+        """Who replayed it, when, why and how; None where it is no replay, or one of a job."""
+        with tenant_transaction(self._pool, tenant_id) as connection:
+            parameters = {"tenant_id": tenant_id, "delivery_id": delivery_id}
+            return connection.execute(self._queries["find_replay"].encode(), parameters).fetchone()
+
     def _by_id(self, statement: str, tenant_id: UUID, delivery_id: UUID, wanted: dict[str, Any]) -> Row | None:
         """Where the id's own time says it is; else everywhere."""
         bound = {"tenant_id": str(tenant_id), "delivery_id": str(delivery_id), **wanted}
