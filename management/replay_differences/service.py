@@ -1,9 +1,10 @@
 """Dry runs of replays: the selection is read, compared and answered in blocks, and nothing is kept of a block."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from infra.clock import now_us
@@ -36,6 +37,8 @@ from management.replay_differences.showing import shown_difference, shown_incomp
 SUMMARY_SECONDS_MAX = 300.0
 DRY_RUNS_AT_ONCE_MAX = 2
 _LINES_PER_CHUNK = 64
+#: Makes what is shown of a delivery, which the JSON answer needs of the first ones only.
+Show = Callable[[], DeliveryDifference]
 
 
 class ReplayDifferenceService:
@@ -61,7 +64,7 @@ class ReplayDifferenceService:
             with closing(self._differences(actor.tenant_id, given, selecting, totals)) as differences:
                 for found in differences:
                     if found is not None and len(shown) < SHOWN_MAX:
-                        shown.append(found)
+                        shown.append(found())
                     if time.monotonic() >= deadline:
                         is_complete = False
                         break
@@ -94,7 +97,7 @@ class ReplayDifferenceService:
 
     def _differences(
         self, tenant_id: UUID, given: ReplayDryRunInput, selecting: Selecting, totals: Totals
-    ) -> Generator[DeliveryDifference | None]:
+    ) -> Generator[Show | None]:
         """What is to be shown of each delivery: None where it would come out the same."""
         since_us, _ = window_of(given.selection.log_filter().since, None)
         repeats = Repeats(self._repository, tenant_id, given.mode, since_us=since_us, now_us=now_us())
@@ -109,29 +112,29 @@ class ReplayDifferenceService:
 
     def _of_block(
         self, comparer: DeliveryComparer, block: Block, totals: Totals, *, include_same: bool
-    ) -> Iterator[DeliveryDifference | None]:
+    ) -> Iterator[Show | None]:
         for missing in (one for one in block if isinstance(one, Missing)):
             totals.add_incomparable(missing.code)
-            yield shown_missing(missing)
+            yield partial(shown_missing, missing)
         for one in comparer.compare([one for one in block if isinstance(one, Selected)]):
             if isinstance(one, Verdicts):
                 found = difference(one.then, one.now)
                 totals.add(one.then, one.now, found)
-                yield shown_difference(one, found) if found.kinds or include_same else None
+                yield partial(shown_difference, one, found) if found.kinds or include_same else None
             else:
                 selected, reason = one
                 totals.add_incomparable(reason.code)
-                yield shown_incomparable(selected, reason)
+                yield partial(shown_incomparable, selected, reason)
 
 
-def _in_blocks(found: Iterator[DeliveryDifference | None]) -> Iterator[list[DeliveryDifference]]:
+def _in_blocks(found: Iterator[Show | None]) -> Iterator[list[DeliveryDifference]]:
     """Those that are to be shown; a block may be empty, so that a client sees that work goes on."""
     block: list[DeliveryDifference] = []
     passed = 0
     for one in found:
         passed += 1
         if one is not None:
-            block.append(one)
+            block.append(one())
         if passed == _LINES_PER_CHUNK:
             yield block
             block, passed = [], 0
