@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hookline.errors import ExitCode
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from management.mapping_comparisons.schemas import SHOWN_MAX
+from tests.support.commands import Command, command
 from tests.support.delivery_log import DAY_US, LogOf
-from tests.support.management import ManagementBase, bearer
+from tests.support.management import ManagementBase, bearer, management_base
 from tests.support.webhooks import create_webhook, get_webhook, problems_of, ticket_handler
+
+__all__ = ["command", "management_base"]
 
 Json = dict[str, Any]
 TITLES = ["Disk full", "Disk full", None, "CPU hot"]
@@ -162,3 +167,20 @@ def test_a_comparison_needs_the_right_to_update(management_base: ManagementBase,
     assert management_base.call("POST", path, json={"b": {}}, headers=reader).status_code == 403
     other = management_base.other_tenant.headers
     assert management_base.call("POST", path, json={"b": {}}, headers=other).status_code == 404
+
+
+@pytest.mark.usefixtures("log")
+def test_apply_refuses_a_file_with_which_more_requests_would_fail(
+    management_base: ManagementBase, webhook: Json, command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "webhook.yaml"
+    shown = command("webhooks", "get", webhook["slug"]).output
+    file.write_text(shown.replace("title: alert.title", "title: $number(1)"))
+    better = command("apply", "-f", file, "--refuse-if-worse", "10")
+    assert (better.code, get_webhook(management_base, webhook["id"])["version"]) == (0, 2), better.output
+    newest = command("webhooks", "get", webhook["slug"]).output
+    file.write_text(newest.replace("$number(1)", "$number(alert.client)"))
+    worse = command("apply", "-f", file, "--refuse-if-worse", "10")
+    assert worse.code == ExitCode.WORK_FAILED
+    assert "handler_config.field_mapping.title: fails for 4 requests instead of 0" in worse.error
+    assert get_webhook(management_base, webhook["id"])["version"] == 2
