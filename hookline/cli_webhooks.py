@@ -31,6 +31,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change;
 Prune = Annotated[bool, typer.Option("--prune", help="Delete webhooks that the files do not declare.")]
 SetSecrets = Annotated[bool, typer.Option("--set-secrets", help="Set the secrets of webhooks that are there too.")]
 
+RefuseIfWorse = Annotated[
+    int | None,
+    typer.Option(
+        "--refuse-if-worse", min=1, max=1_000, help="Refuse changes with which more of so many last requests fail."
+    ),
+]
+
 
 @app.command("list", epilog=epilog("hookline webhooks list", "hookline webhooks list --search rmm --json"))
 def list_webhooks(
@@ -96,6 +103,7 @@ def apply(
     dry_run: DryRun = False,
     prune: Prune = False,
     set_secrets: SetSecrets = False,
+    refuse_if_worse: RefuseIfWorse = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
@@ -110,7 +118,8 @@ def apply(
         in_force = _in_force(client, [declaration.slug for declaration in declarations], everything=prune)
         preset_secrets = _preset_secrets(client, declarations, in_force)
         steps = plan(declarations, in_force, prune=prune, set_secrets=set_secrets, preset_secrets=preset_secrets)
-        results = _shown(map(as_planned, steps) if dry_run else carry_out(client, steps), as_json=as_json)
+        done = map(as_planned, steps) if dry_run else carry_out(client, steps, refuse_if_worse=refuse_if_worse)
+        results = _shown(done, as_json=as_json)
     problems = [f"{result.slug}: {result.problem}" for result in results if result.problem is not None]
     if problems:
         raise WorkFailedError("\n".join([f"{len(problems)} of {len(results)} could not be done", *problems]))

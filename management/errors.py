@@ -13,6 +13,7 @@ ApiError
 ├── GoneError                 410  what is needed for it was there once
 ├── PreconditionFailedError   412  somebody else changed it since it was read
 ├── BodyTooLargeError         413  the body is over the cap
+├── ErrorRateRisesError       422  more of the webhook's real requests would fail than before, which was not wanted
 ├── TooManyRequestsError      429  the tenant's calls, or sign-ins, of this minute are used up
 └── UnavailableError          503  a store is away
 """
@@ -147,6 +148,13 @@ class BodyTooLargeError(ApiError):
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(f"a body may have {bytes_max:,} bytes at most", headers={"Connection": "close"})
+
+
+class ErrorRateRisesError(ApiError):
+    """More of the webhook's real requests would fail than do now; `details` say where."""
+
+    status = 422
+    code = "error_rate_rises"
 
 
 class TooManyRequestsError(ApiError):

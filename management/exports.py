@@ -11,7 +11,7 @@ import io
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import orjson
 from fastapi.responses import StreamingResponse
@@ -126,9 +126,10 @@ class Lines(Generic[Item]):
 def _columns(
     model: type[BaseModel], prefix: str = "", path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Names and paths of a model's members; those of a model within it have its name in front."""
+    """Names and paths of a model's members; those of a model within it have its name in front. A list is one cell."""
     for name, field in model.model_fields.items():
-        inner = [one for one in (field.annotation, *get_args(field.annotation)) if _is_model(one)]
+        parts = () if get_origin(field.annotation) is list else get_args(field.annotation)
+        inner = [one for one in (field.annotation, *parts) if _is_model(one)]
         if inner:
             yield from _columns(inner[0], f"{prefix}{name}_", (*path, name))
         else:
@@ -145,7 +146,15 @@ def _cell(item: BaseModel, path: tuple[str, ...]) -> Any:
         value = None if value is None else getattr(value, name)
     if value is None or isinstance(value, int | float):
         return "" if value is None else str(value).lower() if isinstance(value, bool) else value
-    return _harmless(orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value))
+    return _harmless(
+        orjson.dumps(value, default=_members_of).decode() if isinstance(value, dict | list) else str(value)
+    )
+
+
+def _members_of(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError
 
 
 def _harmless(text: str) -> str:

@@ -28,6 +28,7 @@ from management.audit_entries.endpoints import audit_routes
 from management.audit_entries.repository import AuditRepository
 from management.audit_entries.service import AuditService
 from management.authentication import authentication
+from management.comparing.plans import plan_compiler
 from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
@@ -58,6 +59,9 @@ from management.rate_limit import FailedKeys
 from management.rejections.endpoints import rejection_routes
 from management.rejections.repository import RejectionRepository
 from management.rejections.service import RejectionService
+from management.replay_differences.endpoints import replay_difference_routes
+from management.replay_differences.repository import SelectedDeliveryRepository
+from management.replay_differences.service import ReplayDifferenceService
 from management.testing import Testing
 from management.webhooks import webhook_routes
 
@@ -111,6 +115,12 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         *entity_resources(pool, access),
         erasure_routes(ErasureService(ErasureRepository(pool), clickhouse, load_secret_box(settings)), access),
         ledger_routes(LedgerService(LedgerRepository(pool), settings, clickhouse), access),
+        replay_difference_routes(
+            ReplayDifferenceService(
+                SelectedDeliveryRepository(clickhouse), pool, plan_compiler(settings, registry), settings.kafka
+            ),
+            access,
+        ),
         rejection_routes(RejectionService(rejection_repository, pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]

@@ -11,6 +11,7 @@ from infra import metrics
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import HooklineError
 from infra.log import get_logger
+from infra.requests.bindings import origin_received_at_us
 from infra.requests.checks import PATH_PREFIX, join_path
 from infra.requests.plan import Evaluated, RequestPlan
 from infra.settings import ProcessorSettings
@@ -22,7 +23,7 @@ from processors.core.outputs import RecordOrigin, action_request, delivery_recor
 from processors.host.lease import Batch
 from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites
-from processors.messages import action_key, dedupe_key, origin_received_at_us, planned_request
+from processors.messages import action_key, dedupe_key, planned_request
 from processors.plans import Plans
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders, HeaderError

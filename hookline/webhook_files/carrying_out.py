@@ -28,8 +28,11 @@ def as_planned(step: Step) -> Result:
     return Result(step.kind, step.slug, step.differences, step.sets_secret, step.problem)
 
 
-def carry_out(client: ManagementClient, steps: Sequence[Step]) -> Iterator[Result]:
-    """Do them. What the API refuses is a result and holds up no other step but deletions.
+def carry_out(
+    client: ManagementClient, steps: Sequence[Step], *, refuse_if_worse: int | None = None
+) -> Iterator[Result]:
+    """Do them. What the API refuses is a result and holds up no other step but deletions. `refuse_if_worse`: of so many
+    last requests of a changed webhook no more may fail than before.
 
     Raises UsageError before anything is done when a secret is not where it should be, and NotReadyError when the API
     is away.
@@ -42,14 +45,14 @@ def carry_out(client: ManagementClient, steps: Sequence[Step]) -> Iterator[Resul
             result = result._replace(kind="refused", problem=_NOT_DELETED)
         elif step.kind not in ("none", "refused"):
             try:
-                result = _done(client, step, bodies.get(step.slug))
+                result = _done(client, step, bodies.get(step.slug), refuse_if_worse)
             except WorkFailedError as error:
                 result = result._replace(kind="refused", problem=str(error))
         refused = refused or result.kind == "refused"
         yield result
 
 
-def _done(client: ManagementClient, step: Step, body: Json | None) -> Result:
+def _done(client: ManagementClient, step: Step, body: Json | None, refuse_if_worse: int | None) -> Result:
     planned, shown = as_planned(step), step.shown
     if shown is None:
         created = client.call("POST", WEBHOOKS, body=body)
@@ -58,6 +61,7 @@ def _done(client: ManagementClient, step: Step, body: Json | None) -> Result:
     if step.kind == "delete":
         client.call("DELETE", path, if_match=if_match)
         return planned
-    changed = client.call("PUT", path, body=body, if_match=if_match)
+    parameters = None if refuse_if_worse is None else {"refuse_if_worse": refuse_if_worse}
+    changed = client.call("PUT", path, body=body, parameters=parameters, if_match=if_match)
     kind: Kind = "none" if changed["version"] == shown["version"] else "update"
     return planned._replace(kind=kind, secret=changed.get("secret"))

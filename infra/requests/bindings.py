@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.headers import RecordPlace
+from schemas.headers import DeliveryHeaders, RecordPlace
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
 
@@ -27,6 +27,26 @@ class PlannedRequest(NamedTuple):
     def moment(self) -> tuple[int, int]:
         """The time in milliseconds and the seed of chance, both of the request and never of today."""
         return self.received_at_us // 1_000, int(self.delivery_id[-8:], 16)
+
+
+def planned_request(body: bytes, headers: DeliveryHeaders, place: Callable[[], RecordPlace]) -> PlannedRequest:
+    """A record as its plan reads it: of a replay as its origin was, so that the same mapping gives the same.
+
+    `place` is the record's own.
+    """
+    delivery_id = headers.delivery_id
+    if headers.replay is not None:
+        delivery_id = headers.replay.replay_of
+        of_origin = headers.replay.place
+        place = place if of_origin is None else lambda: of_origin
+    at_us = origin_received_at_us(headers)
+    return PlannedRequest(body, headers.request, delivery_id, at_us, headers.dedupe_key, place)
+
+
+def origin_received_at_us(headers: DeliveryHeaders) -> int:
+    """When the request came: of a replay, when its origin did."""
+    replay = headers.replay
+    return headers.received_at_us if replay is None or replay.received_at_us is None else replay.received_at_us
 
 
 class Surroundings(NamedTuple):

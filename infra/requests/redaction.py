@@ -7,6 +7,7 @@ fields of a form, and in text that is neither, whatever follows such a name. The
 import json
 import re
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
@@ -99,12 +100,18 @@ class Redaction:
 
     def scrub(self, message: str, value: Any) -> str:
         """A message about a JSON body without the texts and numbers that are masked in it, whole or cut at its end."""
-        hidden = _leaves([*_named(value), *(found for path in self._paths for found in _values(path, value))])
-        for text in sorted(hidden, key=len, reverse=True):
-            message = message.replace(text, MASK)
-            if len(message) >= _CUT_FROM:
-                message = _without_begun(message, text)
-        return message
+        return _without(message, self._hidden(value))
+
+    def scrub_values(self, made: Any, value: Any) -> Any:
+        """A JSON value that was made of a JSON body: without the texts and numbers that are masked in it, and without
+        members of its own that go by a secret's name. `made` itself is not changed."""
+        hidden = self._hidden(value)
+        return _without_values(made, hidden, set(hidden))
+
+    def _hidden(self, value: Any) -> list[str]:
+        """What is masked in a body as a message would show it, the longest first."""
+        found = _leaves([*_named(value), *(one for path in self._paths for one in _values(path, value))])
+        return sorted(found, key=len, reverse=True)
 
     def _show_form(self, body: bytes) -> Shown:
         """Fields keep their place; a path names a field by its first step. JSON in a field is looked into."""
@@ -189,6 +196,27 @@ def _values(path: JsonPath, value: Any) -> Sequence[Any]:
         return path.values(value)
     except TooManyValuesError:
         return (value,)
+
+
+def _without(message: str, hidden: Sequence[str]) -> str:
+    for text in hidden:
+        message = message.replace(text, MASK)
+        if len(message) >= _CUT_FROM:
+            message = _without_begun(message, text)
+    return message
+
+
+def _without_values(made: Any, hidden: Sequence[str], known: AbstractSet[str]) -> Any:
+    if isinstance(made, str):
+        return _without(made, hidden)
+    if isinstance(made, list):
+        return [_without_values(item, hidden, known) for item in made]
+    if isinstance(made, dict):
+        return {
+            name: MASK if member is not None and is_secret_member(name) else _without_values(member, hidden, known)
+            for name, member in made.items()
+        }
+    return MASK if made is not None and str(made) in known else made
 
 
 def _without_begun(message: str, text: str) -> str:

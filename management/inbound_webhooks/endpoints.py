@@ -13,7 +13,7 @@ from management.inbound_webhooks.inputs import (
     InboundWebhookUpdateInput,
 )
 from management.inbound_webhooks.schemas import InboundWebhookConfig, InboundWebhookSaved, Json, WebhookListRequest
-from management.inbound_webhooks.service import InboundWebhookService
+from management.inbound_webhooks.service import Change, InboundWebhookService
 from management.paging import Page
 from management.preconditions import etag_of
 
@@ -21,6 +21,15 @@ CreateBody = Annotated[Json, SchemaOf(InboundWebhookCreateInput), Body()]
 UpdateBody = Annotated[Json, SchemaOf(InboundWebhookUpdateInput), Body()]
 PatchBody = Annotated[Json, SchemaOf(InboundWebhookPatchInput), Body(media_type="application/merge-patch+json")]
 IfMatch = Annotated[str | None, Header(description="the ETag that GET showed; 412 when it is another one by now")]
+#: As many as a comparison of mappings takes.
+RefuseIfWorse = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=1_000,
+        description="of so many last real requests no more may fail than now: 422 else, and nothing is saved",
+    ),
+]
 _PATH = "/inbound-webhooks"
 _ONE = _PATH + "/{webhook_id}"
 _TAKEN: dict[int | str, dict[str, Any]] = {409: {"description": "The slug is taken"}}
@@ -28,6 +37,7 @@ _NO_ROOM: dict[int | str, dict[str, Any]] = {
     409: {"description": "The slug is taken, or the tenant has as many webhooks as it may"}
 }
 _CHANGED: dict[int | str, dict[str, Any]] = {**_TAKEN, 412: {"description": "Somebody else changed it"}}
+_WORSE: dict[int | str, dict[str, Any]] = {**_CHANGED, 422: {"description": "More real requests would fail than now"}}
 
 
 def inbound_webhook_routes(service: InboundWebhookService, access: Access) -> APIRouter:
@@ -58,19 +68,31 @@ def _add_reading(router: APIRouter, service: InboundWebhookService, access: Acce
 def _add_changing(router: APIRouter, service: InboundWebhookService, access: Access) -> None:
     editor = Annotated[Actor, Depends(access.require("inbound_webhook:update", *INBOUND_WEBHOOKS))]
 
-    @router.put(_ONE, response_model_exclude_unset=True, responses=_CHANGED)
+    @router.put(_ONE, response_model_exclude_unset=True, responses=_WORSE)
     def replace_inbound_webhook(
-        webhook_id: UUID, body: UpdateBody, actor: editor, response: Response, if_match: IfMatch = None
+        webhook_id: UUID,
+        body: UpdateBody,
+        actor: editor,
+        response: Response,
+        *,
+        if_match: IfMatch = None,
+        refuse_if_worse: RefuseIfWorse = None,
     ) -> InboundWebhookSaved:
         """Change what the body says; what it leaves out stays. No difference, no new version."""
-        return _with_etag(service.replace(actor, webhook_id, body, if_match), response)
+        return _with_etag(service.replace(actor, webhook_id, Change(body, if_match, refuse_if_worse)), response)
 
-    @router.patch(_ONE, response_model_exclude_unset=True, responses=_CHANGED)
+    @router.patch(_ONE, response_model_exclude_unset=True, responses=_WORSE)
     def patch_inbound_webhook(
-        webhook_id: UUID, body: PatchBody, actor: editor, response: Response, if_match: IfMatch = None
+        webhook_id: UUID,
+        body: PatchBody,
+        actor: editor,
+        response: Response,
+        *,
+        if_match: IfMatch = None,
+        refuse_if_worse: RefuseIfWorse = None,
     ) -> InboundWebhookSaved:
         """Apply a merge patch (RFC 7396)."""
-        return _with_etag(service.patch(actor, webhook_id, body, if_match), response)
+        return _with_etag(service.patch(actor, webhook_id, Change(body, if_match, refuse_if_worse)), response)
 
     @router.post(_ONE + "/enable", response_model_exclude_unset=True, responses={409: {"description": "No secret"}})
     def enable_inbound_webhook(webhook_id: UUID, actor: editor, response: Response) -> InboundWebhookSaved:

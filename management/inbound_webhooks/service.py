@@ -1,12 +1,14 @@
 """Inbound webhooks of a tenant: list, show, create, change, switch on and off, delete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from infra.clock import now_us
 from infra.ids import uuid7_text
-from infra.postgres import Pool, tenant_transaction
+from infra.postgres import Connection, Pool, tenant_transaction
 from management.access import Actor
+from management.configuration.records import read_records
 from management.errors import ConflictError, PreconditionFailedError
 from management.inbound_webhooks.activity_reader import ActivityReader
 from management.inbound_webhooks.documents import Document, Presets, of_creation, of_patch, of_replacement
@@ -23,6 +25,7 @@ from management.inbound_webhooks.schemas import (
     InboundWebhookSaved,
     InboundWebhookSettings,
     Json,
+    SettingsWarning,
     WebhookListRequest,
 )
 from management.inbound_webhooks.showing import Showing
@@ -31,8 +34,21 @@ from management.inbound_webhooks.validation import SettingsRules
 from management.inbound_webhooks.writing import WebhookWriter, Written
 from management.paging import Page, PageMeta
 from management.preconditions import etag_of, require_version
+from schemas.webhooks import WebhookConfig
 
 ToDocument = Callable[[Json, InboundWebhookSettings, Presets, Problems], Document]
+#: Compares the webhook before and after a change over so many of its last requests; says how many could be compared.
+#: Raises ErrorRateRisesError.
+RequireNoWorse = Callable[[WebhookConfig, WebhookConfig, int], int]
+_NOTHING_COMPARED = "none of the webhook's last real requests could be compared, so nothing was refused"
+
+
+class Change(NamedTuple):
+    """A PUT or PATCH. `refuse_if_worse` is how many of the last requests decide; None: none."""
+
+    body: Json
+    if_match: str | None
+    refuse_if_worse: int | None = None
 
 
 class InboundWebhookService:
@@ -47,6 +63,7 @@ class InboundWebhookService:
         showing: Showing,
         *,
         webhooks_max: int,
+        require_no_worse: RequireNoWorse,
     ) -> None:
         self._pool = pool
         self._activity = activity
@@ -54,6 +71,7 @@ class InboundWebhookService:
         self._writer = writer
         self._showing = showing
         self._webhooks_max = webhooks_max
+        self._require_no_worse = require_no_worse
 
     def page(self, actor: Actor, wanted: WebhookListRequest) -> Page[InboundWebhookConfig]:
         """A page, without samples."""
@@ -79,13 +97,14 @@ class InboundWebhookService:
             written = self._writer.create(connection, actor.tenant_id, webhook_id, document, problems, actor=actor)
         return self.show(actor, written)
 
-    def replace(self, actor: Actor, webhook_id: UUID, body: Json, if_match: str | None) -> InboundWebhookSaved:
-        """A PUT. Raises NotFoundError, PreconditionFailedError, ValidationFailedError, ConflictError."""
-        return self._change(actor, webhook_id, body, if_match, of_replacement)
+    def replace(self, actor: Actor, webhook_id: UUID, change: Change) -> InboundWebhookSaved:
+        """A PUT. Raises NotFoundError, PreconditionFailedError, ValidationFailedError, ConflictError, and, where more
+        requests would fail than were wanted, ErrorRateRisesError."""
+        return self._change(actor, webhook_id, change, of_replacement)
 
-    def patch(self, actor: Actor, webhook_id: UUID, body: Json, if_match: str | None) -> InboundWebhookSaved:
+    def patch(self, actor: Actor, webhook_id: UUID, change: Change) -> InboundWebhookSaved:
         """A PATCH. Raises as `replace` does."""
-        return self._change(actor, webhook_id, body, if_match, of_patch)
+        return self._change(actor, webhook_id, change, of_patch)
 
     def set_active(self, actor: Actor, webhook_id: UUID, active: bool) -> InboundWebhookSaved:
         """Switch it on or off; nothing where it is so already. Raises NotFoundError, ConflictError."""
@@ -104,24 +123,65 @@ class InboundWebhookService:
             require_version(if_match, stored.version)
             self._writer.delete(connection, stored, actor=actor)
 
-    def show(self, actor: Actor, written: Written) -> InboundWebhookSaved:
+    def show(
+        self, actor: Actor, written: Written, further_warnings: Sequence[SettingsWarning] = ()
+    ) -> InboundWebhookSaved:
         """The answer to a change, or to a question."""
         webhook = written.webhook
         activity = self._activity.read(webhook.tenant_id, [webhook.id]).get(webhook.id)
-        warnings = self._rules.warnings(webhook.settings, webhook.sample_text)
+        warnings = [*self._rules.warnings(webhook.settings, webhook.sample_text), *further_warnings]
         return self._showing.alone(webhook, activity, actor, warnings=warnings, secret=written.secret)
 
-    def _change(
-        self, actor: Actor, webhook_id: UUID, body: Json, if_match: str | None, to_document: ToDocument
-    ) -> InboundWebhookSaved:
+    def _change(self, actor: Actor, webhook_id: UUID, change: Change, to_document: ToDocument) -> InboundWebhookSaved:
+        warnings: list[SettingsWarning] = []
+        tried_version = None
+        if change.refuse_if_worse is not None:
+            tried_version = self._try_out(actor, webhook_id, change, to_document, warnings)
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
             stored = load_to_change(connection, actor.tenant_id, webhook_id)
-            require_version(if_match, stored.version)
-            problems = Problems()
-            _require_same_version(body.get("version"), stored, problems)
-            document = to_document(body, stored.settings, self._rules.presets, problems)
-            written = self._writer.change(connection, stored, document, problems, actor=actor)
-        return self.show(actor, written)
+            if tried_version not in (None, stored.version):
+                raise _changed_meanwhile(stored)
+            written = self._write(connection, actor, stored, change, to_document)
+        return self.show(actor, written, warnings)
+
+    def _write(
+        self, connection: Connection, actor: Actor, stored: StoredWebhook, change: Change, to_document: ToDocument
+    ) -> Written:
+        require_version(change.if_match, stored.version)
+        problems = Problems()
+        _require_same_version(change.body.get("version"), stored, problems)
+        document = to_document(change.body, stored.settings, self._rules.presets, problems)
+        return self._writer.change(connection, stored, document, problems, actor=actor)
+
+    def _try_out(
+        self,
+        actor: Actor,
+        webhook_id: UUID,
+        change: Change,
+        to_document: ToDocument,
+        warnings: list[SettingsWarning],
+    ) -> int:
+        """Change it, take that back, and compare; the version that was changed. No lock is held while comparing."""
+        key = actor.tenant_id, webhook_id
+        with (
+            tenant_transaction(self._pool, actor.tenant_id) as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            stored = load_to_change(connection, *key)
+            before = read_records(connection, [key]).get(key)
+            self._write(connection, actor, stored, change, to_document)
+            after = read_records(connection, [key]).get(key)
+        compared = 0
+        if before is not None and after is not None and change.refuse_if_worse is not None:
+            compared = self._require_no_worse(before, after, change.refuse_if_worse)
+        if not compared:
+            warnings.append(SettingsWarning(path="", message=_NOTHING_COMPARED))
+        return stored.version
+
+
+def _changed_meanwhile(stored: StoredWebhook) -> PreconditionFailedError:
+    message = f"it was changed while its requests were compared: it is version {stored.version} by now"
+    return PreconditionFailedError(message, headers={"ETag": etag_of(stored.version)})
 
 
 def _require_same_version(given: object, stored: StoredWebhook, problems: Problems) -> None:

@@ -49,7 +49,7 @@ class SettingsRules:
     """One per process; safe to share between threads."""
 
     def __init__(self, registry: ActionRegistry, settings: ProcessorSettings, presets: Mapping[str, Preset]) -> None:
-        self._registry = registry
+        self.registry = registry
         self._expressions = ExpressionRules(settings)
         self.presets = presets
 
@@ -117,21 +117,25 @@ class SettingsRules:
             return form.member
         return self.presets[config["preset"]].key_field if config["type"] == "preset" else "public_key"
 
+    def check_action(self, handler_config: Any, problems: Problems) -> None:
+        """A handler that asks for an action, by itself: nothing is looked up."""
+        check_handler("direct_action", handler_config, self.registry, self._expressions, problems)
+
     def warnings(self, settings: InboundWebhookSettings, sample_text: str | None) -> list[SettingsWarning]:
         """What does not fit the captured sample; it need not be wrong for other bodies."""
-        return sample_warnings(settings, sample_text, self._registry, self._expressions)
+        return sample_warnings(settings, sample_text, self.registry, self._expressions)
 
     def _check_handler(self, members: Json, problems: Problems) -> Mapping[str, Any]:
         handler_type = members["handler_type"]
         if handler_type is None or (members["handler_config"] is None and problems.at("handler_config")):
             return {}
-        return check_handler(handler_type, members["handler_config"], self._registry, self._expressions, problems)
+        return check_handler(handler_type, members["handler_config"], self.registry, self._expressions, problems)
 
     def _look_up_references(
         self, lookups: "_Lookups", members: Json, constants: Mapping[str, Any], problems: Problems
     ) -> None:
         if constants:
-            definition = self._registry[members["handler_config"]["action"]].definition
+            definition = self.registry[members["handler_config"]["action"]].definition
             check_references(lookups.connection, lookups.tenant_id, definition, constants, problems)
 
     def _check_slug(self, lookups: "_Lookups", slug: Any, problems: Problems) -> None:

@@ -18,3 +18,11 @@ def count_replays(connection: Connection, tenant_id: UUID, maxima: Mapping[UUID,
     parameters = {"tenant_id": tenant_id, "origin_ids": list(maxima), "maxima": list(maxima.values())}
     rows = connection.execute(_QUERIES["count_replays"].encode(), parameters) if maxima else ()
     return {row["origin_id"] for row in rows}
+
+
+def used_up(connection: Connection, tenant_id: UUID, maxima: Mapping[UUID, int]) -> set[UUID]:
+    """Origins that were replayed as often as they may be. Nothing is counted."""
+    none = {origin_id for origin_id, replays_max in maxima.items() if not replays_max}
+    parameters = {"tenant_id": tenant_id, "origin_ids": list(maxima), "maxima": list(maxima.values())}
+    rows = connection.execute(_QUERIES["find_used_up"].encode(), parameters) if maxima else ()
+    return none | {row["origin_id"] for row in rows}

@@ -8,3 +8,9 @@ ON CONFLICT (tenant_id, origin_id) DO UPDATE
 SET replays = replay_counts.replays + 1, replays_max = excluded.replays_max, last_at = now()
 WHERE replay_counts.replays < excluded.replays_max
 RETURNING origin_id;
+
+-- name: find_used_up
+SELECT counted.origin_id
+FROM unnest(%(origin_ids)s::uuid[], %(maxima)s::integer[]) AS wanted (origin_id, replays_max)
+JOIN replay_counts AS counted ON counted.tenant_id = %(tenant_id)s AND counted.origin_id = wanted.origin_id
+WHERE counted.replays >= wanted.replays_max;

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from infra.clock import now_us
 from management import exports
 from tests.support.delivery_log import DAY_US, LogOf, problems
 from tests.support.management import API, ManagementBase, bearer, management_base
+from tests.support.memory import resident_bytes
 from tests.support.wait import eventually
 
 __all__ = ["management_base"]
@@ -40,11 +39,6 @@ SELECT toUUID({tenant_id:String}), toUUID({webhook_id:String}),
     'filtered', '', if(number = {damaged:Int64}, '{', '')
 FROM numbers({rows:UInt64})
 """
-
-
-def resident_bytes() -> int:
-    """Of this process: the API, its reader and the ClickHouse engine are all in it."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def exported(base: ManagementBase, path: str = "/deliveries/export", **params: Any) -> httpx.Response:

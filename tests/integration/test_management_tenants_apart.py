@@ -38,6 +38,7 @@ LISTS = [one for one in all_operations() if one.method == "GET" and not one.para
 BODIES: dict[str, Json] = {
     "test_webhook": {"body": {"a": 1}, "dry_run": True},
     "preview_mapping": {"body": {"a": 1}},
+    "compare_mappings": {"b": {}},
     "test_filters": {"body": {"a": 1}, "filters": {"all": []}},
     "replace_inbound_webhook": {"name": "Other"},
     "patch_inbound_webhook": {"name": "Other"},

@@ -1,0 +1,1 @@
+"""What two configurations make of the same request, and where they differ."""
