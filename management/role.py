@@ -14,6 +14,7 @@ from infra.settings import Settings
 from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
+from management.dead_letters.index import DeadLetterIndex
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
@@ -74,6 +75,7 @@ class ManagementRole:
         self._works = (
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
+            DeadLetterIndex(self._settings),
         )
         for work in self._works:
             work.start()
