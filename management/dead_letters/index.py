@@ -1,7 +1,7 @@
 """The index of letters: one of all management processes notes in Postgres which letters there are, and whose.
 
-A list of letters by tenant, webhook and time could only be read off the topics by reading all of them. The index holds no
-byte of a letter. It is made of the topics alone: what is not in it is read again, and read twice it is the same.
+A list of letters by tenant, webhook and time could only be read off the topics by reading all of them. The index holds
+no byte of a letter. It is made of the topics alone: what is not in it is read again, and read twice it is the same.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """A record of a dead-letter topic: where it stands, whose it is, and what is said about it. Pure.
 
-Whose it is decides who may ever see it, so nothing is guessed: a request names its tenant in headers that decode as a whole,
-an action in its header, and its command must not name another one.
+Whose it is decides who may ever see it, so nothing is guessed: a request names its tenant in headers that decode as a
+whole, an action in its header, and its command must not name another one.
 """
 
 import re
@@ -52,7 +52,7 @@ class Owner(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A record as it was, without the header that made it a letter; `failure` is that header, None where it has none."""
+    """A record as it was, without the header that made it a letter: that is `failure`, None where it has none."""
 
     place: LetterPlace
     key: bytes | None
