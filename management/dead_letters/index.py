@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from infra.errors import KafkaUnavailableError
@@ -18,10 +18,9 @@ from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.settings import Settings
 from infra.topics import topic_incarnations
-from management.dead_letters.letters import LETTER_TOPICS, UNKNOWN, Letter
+from management.dead_letters.letters import LETTER_TOPICS, UNKNOWN, Letter, letter_id_of
 from management.dead_letters.reading import (
     Partition,
-    beginning_or,
     kafka_translated,
     kept_offsets,
     letter_consumer,
@@ -91,7 +90,7 @@ class DeadLetterIndex(LedWork):
                 _QUERIES["delete_of_earlier_topic"].encode(), {"topic": topic, "incarnation": incarnation}
             )
         starts = [self._start(connection, consumer, partition) for partition in letter_partitions(consumer)]
-        with kafka_translated("dead letters"):
+        with kafka_translated():
             consumer.assign(starts)
 
     def _start(self, connection: Connection, consumer: Consumer, partition: Partition) -> TopicPartition:
@@ -99,10 +98,10 @@ class DeadLetterIndex(LedWork):
         place = {"topic": partition[0], "partition": partition[1], "first_kept": low}
         connection.execute(_QUERIES["delete_expired"].encode(), place)
         row = connection.execute(_QUERIES["read_next"].encode(), place).fetchone()
-        return TopicPartition(*partition, beginning_or(None if row is None else row["next_offset"]))
+        return TopicPartition(*partition, OFFSET_BEGINNING if row is None else row["next_offset"])
 
     def _consume(self, consumer: Consumer) -> list[Letter]:
-        with kafka_translated("dead letters"):
+        with kafka_translated():
             messages = consumer.consume(_CONSUME_RECORDS_MAX, _CONSUME_SECONDS)
         letters = []
         for message in messages:
@@ -132,7 +131,7 @@ def _row(letter: Letter, incarnation: str) -> dict[str, Any]:
         "partition": letter.place.partition,
         "record_offset": letter.place.offset,
         "incarnation": incarnation,
-        "letter_id": letter.place.letter_id,
+        "letter_id": letter_id_of(letter.place),
         "webhook_id": owner.webhook_id,
         "delivery_id": owner.delivery_id,
         "stage": UNKNOWN if failure is None else failure.stage,

@@ -4,15 +4,16 @@ Whose it is decides who may ever see it, so nothing is guessed: a request names 
 whole, an action in its header, and its command must not name another one.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-import orjson
 from pydantic import ValidationError
 
 from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
+from management.replaying.places import Place
 from schemas import headers as record_headers
 from schemas.headers import HeaderError
 from schemas.records import DeadLetter
@@ -22,25 +23,9 @@ LETTER_TOPICS = (REQUEST_DEAD_LETTERS, ACTION_DEAD_LETTERS)
 UNKNOWN = "unknown"
 _LETTERS = UUID("0b5d2f5e-58a3-5d0c-9c59-6f1c8e1b7a44")
 _STAGE = re.compile(r"[a-z]{1,32}")
-_PLACE = re.compile(r"([^:]{1,249}):([0-9]{1,9}):([0-9]{1,18})")
+_PLACE = re.compile(r"([^:]{1,249}):([0-9]{1,9}):([0-9]{1,18})", re.ASCII)
 
 RawHeaders = Sequence[tuple[str, bytes | None]]
-
-
-class LetterPlace(NamedTuple):
-    """Where a letter stands. Its text `topic:partition:offset` is its id in the API."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}:{self.partition}:{self.offset}"
-
-    @property
-    def letter_id(self) -> UUID:
-        """The same as a UUID, which orders letters of one moment."""
-        return uuid5(_LETTERS, str(self))
 
 
 class Owner(NamedTuple):
@@ -54,7 +39,7 @@ class Owner(NamedTuple):
 class Letter(NamedTuple):
     """A record as it was, without the header that made it a letter: that is `failure`, None where it has none."""
 
-    place: LetterPlace
+    place: Place
     key: bytes | None
     value: bytes
     headers: RawHeaders
@@ -66,16 +51,21 @@ class Letter(NamedTuple):
 NOBODY = Owner()
 
 
-def parse_place(text: str) -> LetterPlace | None:
-    """The place that an id names; None: it is no letter's."""
+def letter_id_of(place: Place) -> UUID:
+    """The place as a UUID, which orders letters of one moment."""
+    return uuid5(_LETTERS, str(place))
+
+
+def parse_place(text: str) -> Place | None:
+    """The place that an id names, `topic:partition:offset`; None: it is no letter's."""
     matched = _PLACE.fullmatch(text)
     if matched is None or matched[1] not in LETTER_TOPICS:
         return None
-    return LetterPlace(matched[1], int(matched[2]), int(matched[3]))
+    return Place(matched[1], int(matched[2]), int(matched[3]))
 
 
 def parse_letter(
-    place: LetterPlace, key: bytes | None, value: bytes | None, headers: RawHeaders | None, *, timestamp_ms: int
+    place: Place, key: bytes | None, value: bytes | None, headers: RawHeaders | None, *, timestamp_ms: int
 ) -> Letter:
     """Never fails: what does not fit makes it nobody's, or leaves it without a `failure`."""
     told = dict(headers or ()).get(record_headers.DEAD_LETTER)
@@ -95,8 +85,8 @@ def owner_of(topic: str, headers: RawHeaders, value: bytes) -> Owner:
 def command_of(value: bytes) -> dict[str, Any] | None:
     """The members of an action's command; None: the value is no JSON object."""
     try:
-        found = orjson.loads(value)
-    except orjson.JSONDecodeError:
+        found = json.loads(value)  # which keeps the digits of large integers
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -1,0 +1,116 @@
+"""What a letter would be published as, worked out before anything is decided. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from infra.postgres import Row
+from infra.topics import EXPEDITED, RECEIVED, REQUEST_DEAD_LETTERS
+from management.dead_letters.commands import NewCommand, Renewal, redriven_command
+from management.dead_letters.letters import Letter
+from management.errors import ConflictError
+from management.paging import microseconds
+from management.replaying.places import FoundRecord, Place
+from management.replaying.records import origin_id_of, replay_delivery_id, replay_record
+from management.webhook_tests.records import RawRecord, WorkedOut
+from schemas import headers as record_headers
+from schemas.records import RequestFacts
+from schemas.webhooks import WebhookConfig
+
+
+class NewIds(NamedTuple):
+    """Of the delivery that comes of a letter, as they were planned."""
+
+    replay_id: UUID
+    delivery_id: UUID
+    at_us: int
+
+
+class ChangedBody(NamedTuple):
+    """Another body for a request, and what the receiver would make of it."""
+
+    body: bytes
+    found: WorkedOut
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDraft:
+    """A request, to be published where it came from."""
+
+    found: FoundRecord
+    config: WebhookConfig
+    mode: str
+    change: ChangedBody | None
+
+    @property
+    def digest(self) -> bytes | None:
+        """Of what is changed; None: nothing is."""
+        return None if self.change is None else sha256(self.change.body).digest()
+
+    def ids(self, replay_id: UUID, at_us: int) -> NewIds:
+        """What it is to be known by."""
+        delivery_id = replay_delivery_id(str(replay_id), origin_id_of(self.found.headers), at_us)
+        return NewIds(replay_id, UUID(delivery_id), at_us)
+
+    def record(self, ids: NewIds) -> RawRecord:
+        """The same however often it is made."""
+        return replay_record(
+            self.found,
+            self.config,
+            replay_id=str(ids.replay_id),
+            mode=self.mode,
+            delivery_id=str(ids.delivery_id),
+            at_us=ids.at_us,
+            changed=None if self.change is None else self.change.found,
+            body=None if self.change is None else self.change.body,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDraft:
+    """An action's command. One that never ran stays what it was; one of a delivery that has ended gets a new delivery."""
+
+    letter: Letter
+    delivery_id: UUID
+    has_ended: bool
+    fields: Mapping[str, Any] | None
+    digest: bytes | None
+
+    def ids(self, replay_id: UUID, at_us: int) -> NewIds:
+        """What it is to be known by."""
+        if not self.has_ended:
+            return NewIds(replay_id, self.delivery_id, at_us)
+        return NewIds(replay_id, UUID(replay_delivery_id(str(replay_id), str(self.delivery_id), at_us)), at_us)
+
+    def record(self, ids: NewIds) -> NewCommand:
+        """The same however often it is made. Raises ConflictError where there can be none."""
+        is_new = ids.delivery_id != self.delivery_id
+        return redriven_command(self.letter, self.fields, Renewal(*ids) if is_new else None)
+
+
+Draft = RequestDraft | CommandDraft
+
+
+def planned_ids(row: Row) -> NewIds:
+    """Of a letter that was to be re-driven before."""
+    return NewIds(row["replay_id"], row["new_delivery_id"], microseconds(row["decided_at"]))
+
+
+def found_request(letter: Letter) -> FoundRecord:
+    """The request of a letter, at the place that it had in its raw topic. Raises ConflictError."""
+    if letter.place.topic != REQUEST_DEAD_LETTERS or letter.failure is None:
+        raise ConflictError("it is no request")
+    origin = letter.failure.origin
+    if origin.topic not in (RECEIVED, EXPEDITED):
+        raise ConflictError("it does not say which topic it comes from")
+    headers = record_headers.decode(letter.headers)
+    try:
+        facts = RequestFacts.model_validate_json(headers.request)
+    except ValidationError:
+        raise ConflictError("what its headers say of the request cannot be read") from None
+    place = Place(origin.topic, origin.partition, origin.offset)
+    return FoundRecord(place, letter.key or b"", letter.value, headers, headers.received_at_us // 1_000, facts)
