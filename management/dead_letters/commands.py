@@ -1,6 +1,7 @@
 """An action's letter as a command again: the same command, or one with other fields. Pure.
 
-Nothing but `fields` can be changed: whose command it is, what it does and what it is part of stay as processors wrote them.
+Nothing but `fields` can be changed: whose command it is, what it does and what it is part of stay as processors wrote
+them.
 """
 
 from collections.abc import Mapping
@@ -42,7 +43,8 @@ def command_id_of(letter: Letter) -> UUID | None:
     """By which the sink knows whether it has run this command; None: it never can have."""
     command = command_of(letter.value) or {}
     parts = [command.get("delivery_id"), command.get("replay_id") or "", command.get("action")]
-    return command_id(*parts) if all(isinstance(part, str) for part in parts) else None
+    texts = [part for part in parts if isinstance(part, str)]
+    return command_id(*texts) if len(texts) == len(parts) else None
 
 
 def redriven_command(letter: Letter, fields: Mapping[str, Any] | None, renewal: Renewal | None) -> NewCommand:

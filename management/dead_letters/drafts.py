@@ -72,7 +72,7 @@ class RequestDraft:
 
 @dataclass(frozen=True, slots=True)
 class CommandDraft:
-    """An action's command. One that never ran stays what it was; one of a delivery that has ended gets a new delivery."""
+    """An action's command: the same where it never ran, and for a new delivery where the letter's has ended."""
 
     letter: Letter
     delivery_id: UUID
