@@ -9,6 +9,7 @@ ApiError
 ├── NotFoundError             404  no such thing in this tenant
 ├── NotAcceptableError        406  the answer's form is not among those asked for
 ├── ConflictError             409  it clashes with something that is there
+├── GoneError                 410  it was there, and is kept no longer
 ├── PreconditionFailedError   412  somebody else changed it since it was read
 ├── BodyTooLargeError         413  the body is over the cap
 ├── TooManyRequestsError      429  the tenant's calls, or sign-ins, of this minute are used up
@@ -111,6 +112,13 @@ class ConflictError(ApiError):
 
     status = 409
     code = "conflict"
+
+
+class GoneError(ApiError):
+    """It was there, and is kept no longer."""
+
+    status = 410
+    code = "gone"
 
 
 class PreconditionFailedError(ApiError):

@@ -15,6 +15,7 @@ from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.dead_letters.index import DeadLetterIndex
+from management.dead_letters.service import DeadLetterService
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
@@ -47,6 +48,7 @@ class ManagementRole:
         self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
+        self._letters: DeadLetterService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
@@ -59,6 +61,7 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing, self._stream = resources.testing, resources.stream
+        self._letters = resources.letters
         self._watch = GroupWatch(self._settings)
         self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
         if self._settings.alerts.enabled:
@@ -97,6 +100,8 @@ class ManagementRole:
         for stopped in (self._testing, self._stream):
             if stopped is not None:
                 stopped.stop(timeout_seconds)
+        if self._letters is not None:
+            self._letters.stop()
         for job in self._jobs:
             job.stop(timeout_seconds)
         for work in self._works:

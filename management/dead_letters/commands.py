@@ -47,6 +47,15 @@ def command_id_of(letter: Letter) -> UUID | None:
     return command_id(*texts) if len(texts) == len(parts) else None
 
 
+def origin_of(letter: Letter) -> UUID | None:
+    """The delivery that a replay's command says it is a replay of; None: it is no replay's, or does not say."""
+    named = (command_of(letter.value) or {}).get("replayed_from")
+    try:
+        return UUID(named) if isinstance(named, str) else None
+    except ValueError:
+        return None
+
+
 def redriven_command(letter: Letter, fields: Mapping[str, Any] | None, renewal: Renewal | None) -> NewCommand:
     """The command to publish, with these fields instead of its own. Raises ConflictError where there can be none.
 
@@ -58,7 +67,7 @@ def redriven_command(letter: Letter, fields: Mapping[str, Any] | None, renewal: 
         changed |= {
             "delivery_id": str(renewal.delivery_id),
             "replay_id": str(renewal.replay_id),
-            "replayed_from": command.get("replayed_from") or command["delivery_id"],
+            "replayed_from": str(origin_of(letter) or command["delivery_id"]),
             "received_at": renewal.at_us,
             "release_key": None,  # what held its key was forgotten when it failed
         }

@@ -1,8 +1,6 @@
 """What a letter would be published as, worked out before anything is decided. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,13 +8,14 @@ from pydantic import ValidationError
 
 from infra.postgres import Row
 from infra.topics import EXPEDITED, RECEIVED, REQUEST_DEAD_LETTERS
-from management.dead_letters.commands import NewCommand, Renewal, redriven_command
+from management.dead_letters.commands import Renewal, origin_of, redriven_command
 from management.dead_letters.letters import Letter
 from management.errors import ConflictError
 from management.paging import microseconds
 from management.replaying.places import FoundRecord, Place
+from management.replaying.publishing import message_of
 from management.replaying.records import origin_id_of, replay_delivery_id, replay_record
-from management.webhook_tests.records import RawRecord, WorkedOut
+from management.webhook_tests.records import WorkedOut
 from schemas import headers as record_headers
 from schemas.records import RequestFacts
 from schemas.webhooks import WebhookConfig
@@ -47,18 +46,23 @@ class RequestDraft:
     change: ChangedBody | None
 
     @property
-    def digest(self) -> bytes | None:
-        """Of what is changed; None: nothing is."""
-        return None if self.change is None else sha256(self.change.body).digest()
+    def own_id(self) -> UUID:
+        """The letter's delivery."""
+        return UUID(self.found.headers.delivery_id)
+
+    @property
+    def origin_id(self) -> UUID:
+        """Whose replays this counts among."""
+        return UUID(origin_id_of(self.found.headers))
 
     def ids(self, replay_id: UUID, at_us: int) -> NewIds:
         """What it is to be known by."""
         delivery_id = replay_delivery_id(str(replay_id), origin_id_of(self.found.headers), at_us)
         return NewIds(replay_id, UUID(delivery_id), at_us)
 
-    def record(self, ids: NewIds) -> RawRecord:
-        """The same however often it is made."""
-        return replay_record(
+    def message(self, ids: NewIds) -> tuple[str, dict[str, Any]]:
+        """Topic and message, the same however often they are made."""
+        record = replay_record(
             self.found,
             self.config,
             replay_id=str(ids.replay_id),
@@ -68,6 +72,7 @@ class RequestDraft:
             changed=None if self.change is None else self.change.found,
             body=None if self.change is None else self.change.body,
         )
+        return record.topic, message_of(record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +80,27 @@ class CommandDraft:
     """An action's command: the same where it never ran, and for a new delivery where the letter's has ended."""
 
     letter: Letter
-    delivery_id: UUID
+    config: WebhookConfig
+    own_id: UUID
     has_ended: bool
-    fields: Mapping[str, Any] | None
-    digest: bytes | None
+    fields: dict[str, Any] | None
+
+    @property
+    def origin_id(self) -> UUID:
+        """Whose replays this counts among."""
+        return origin_of(self.letter) or self.own_id
 
     def ids(self, replay_id: UUID, at_us: int) -> NewIds:
         """What it is to be known by."""
         if not self.has_ended:
-            return NewIds(replay_id, self.delivery_id, at_us)
-        return NewIds(replay_id, UUID(replay_delivery_id(str(replay_id), str(self.delivery_id), at_us)), at_us)
+            return NewIds(replay_id, self.own_id, at_us)
+        return NewIds(replay_id, UUID(replay_delivery_id(str(replay_id), str(self.origin_id), at_us)), at_us)
 
-    def record(self, ids: NewIds) -> NewCommand:
-        """The same however often it is made. Raises ConflictError where there can be none."""
-        is_new = ids.delivery_id != self.delivery_id
-        return redriven_command(self.letter, self.fields, Renewal(*ids) if is_new else None)
+    def message(self, ids: NewIds) -> tuple[str, dict[str, Any]]:
+        """Topic and message, the same however often they are made."""
+        is_new = ids.delivery_id != self.own_id
+        command = redriven_command(self.letter, self.fields, Renewal(*ids) if is_new else None)
+        return command.topic, {"key": command.key, "value": command.value, "headers": command.headers}
 
 
 Draft = RequestDraft | CommandDraft

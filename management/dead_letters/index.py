@@ -65,6 +65,7 @@ class DeadLetterIndex(LedWork):
             if self._consumer is None or self._session is not connection or self._steps >= _TIDY_STEPS:
                 self._begin(connection)
             self._steps += 1
+            connection.execute(_QUERIES["keep_session"].encode())
             assert self._consumer is not None  # noqa: S101 - it has begun
             for _ in range(_READS_MAX):
                 letters = self._consume(self._consumer)

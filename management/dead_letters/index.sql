@@ -1,3 +1,7 @@
+-- name: keep_session
+-- The server ends a session that says nothing, and the lead with it.
+SELECT 1
+
 -- name: delete_of_earlier_topic
 DELETE FROM dead_letters WHERE topic = %(topic)s AND incarnation <> %(incarnation)s
 

@@ -1,14 +1,16 @@
 """Dead letters as the API shows them, and what may be done with them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from management.dead_letters.changes import Kind, LetterChange
 from management.deliveries.schemas import DeliveredRequest
 from management.log_pages import LogRequest
-from management.moments import Moment
 from management.log_texts import RawRecord
+from management.moments import Moment
+from management.replaying.changes import OPERATIONS_MAX
 from schemas.records import ErrorCode
 
 REASON_LENGTH_MAX = 500
@@ -25,6 +27,7 @@ Mode = Annotated[
     Literal["redrive", "fill"],
     Field(description="of requests: `fill` leaves out what a later request with the same idempotency key has done"),
 ]
+CHANGES: tuple[Kind, ...] = get_args(Kind)
 _ID = "topic:partition:offset"
 
 
@@ -79,7 +82,7 @@ class DeadCommand(BaseModel):
 
 
 class DeadLetterDetail(DeadLetter):
-    """A letter with its record. `request` is of a request, `command` of an action; `withheld` says why neither is there."""
+    """A letter with its record: `request` or, of an action, `command`; `withheld` says why neither is there."""
 
     message: str | None = Field(description="what went wrong, without what is masked in the body")
     origin: RawRecord | None = Field(description="where the record stood that could not be processed")
@@ -98,6 +101,42 @@ class LetterDismissal(BaseModel):
     reason: Reason
 
 
+class LetterRedrive(BaseModel):
+    """Why, how, and with what changed: for a request its body or a patch of it, for an action its fields or a patch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: Reason
+    mode: Mode = "redrive"
+    body: Any = Field(default=None, description="of a request: a JSON value instead of its body")
+    body_base64: str | None = Field(default=None, description="of a request: bytes instead of its body")
+    fields: dict[str, Any] | None = Field(default=None, description="of an action: instead of its fields")
+    patch: list[dict[str, Any]] | None = Field(
+        default=None, min_length=1, max_length=OPERATIONS_MAX, description="RFC 6902, of the body or of the fields"
+    )
+
+    @model_validator(mode="after")
+    def _require_one_change(self) -> Self:
+        if len(self.model_fields_set & set(CHANGES)) > 1:
+            raise ValueError(f"give one of {', '.join(CHANGES)}")
+        return self
+
+    @property
+    def change(self) -> LetterChange | None:
+        """What is given; None: nothing, the letter goes as it is."""
+        for kind in CHANGES:
+            if kind in self.model_fields_set:
+                return LetterChange(kind, getattr(self, kind))
+        return None
+
+
+class OpenLetters(LetterConditions):
+    """Which open letters are meant."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 class ManyRedrives(BaseModel):
     """Letters by their ids, or open ones by filters, oldest first: at most 1,000."""
 
@@ -107,16 +146,15 @@ class ManyRedrives(BaseModel):
     ids: list[Annotated[str, Field(min_length=1, max_length=LETTER_ID_LENGTH_MAX)]] | None = Field(
         default=None, min_length=1, max_length=REDRIVEN_MAX, description=_ID
     )
-    filter: "OpenLetters | None" = None
+    filter: OpenLetters | None = None
     mode: Mode = "redrive"
     rate_per_second: int = Field(default=RATE_DEFAULT, ge=RATE_MIN, le=RATE_MAX)
 
-
-class OpenLetters(LetterConditions):
-    """Which open letters are meant."""
-
-    since: Moment | None = None
-    until: Moment | None = None
+    @model_validator(mode="after")
+    def _require_one_choice(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or a filter")
+        return self
 
 
 class Redriven(BaseModel):

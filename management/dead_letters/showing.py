@@ -14,6 +14,7 @@ from management.dead_letters.repository import place_of
 from management.dead_letters.schemas import DeadCommand, DeadLetter, DeadLetterDetail
 from management.deliveries.schemas import DeliveredRequest
 from management.log_texts import RawRecord
+from management.paging import LAST_US
 from management.replaying.places import Lost
 from schemas import headers as record_headers
 from schemas.bodies import BodyError, parse_body
@@ -67,7 +68,11 @@ def _contents(letter: Letter, redact_paths: tuple[str, ...]) -> dict[str, Any]:
         shown = None if command is None else _command(command, hides_fields=bool(redact_paths))
         return {"message": _HIDDEN_MESSAGE if redact_paths else message, "command": shown}
     headers = record_headers.decode(letter.headers)
-    common = {"received_at": rfc3339(headers.received_at_us), "idempotency_key": headers.dedupe_key}
+    is_time = 0 <= headers.received_at_us <= LAST_US
+    common = {
+        "received_at": rfc3339(headers.received_at_us) if is_time else None,
+        "idempotency_key": None if headers.dedupe_key is None else headers.dedupe_key.encode("utf-8", "replace").decode(),
+    }
     try:
         facts = RequestFacts.model_validate_json(headers.request)
     except ValidationError:
