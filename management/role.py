@@ -16,6 +16,7 @@ from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
 from management.dead_letters.index import DeadLetterIndex
 from management.dead_letters.service import DeadLetterService
+from management.delivery_replays.service import DeliveryReplayService
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
@@ -23,6 +24,7 @@ from management.group_watch import GroupWatch
 from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
+from management.replaying.forgetting import ReplayForgetting
 from management.resources import build_resources
 from management.retention.work import RetentionWork
 from management.status import SystemStatus
@@ -49,6 +51,7 @@ class ManagementRole:
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._letters: DeadLetterService | None = None
+        self._replays: DeliveryReplayService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
@@ -61,6 +64,7 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing, self._stream = resources.testing, resources.stream
+        self._testing, self._stream, self._replays = resources.testing, resources.stream, resources.replays
         self._letters = resources.letters
         self._watch = GroupWatch(self._settings)
         self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
@@ -79,6 +83,7 @@ class ManagementRole:
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
             DeadLetterIndex(self._settings),
+            ReplayForgetting(self._settings.postgres, self._pool, self._clickhouse),
         )
         for work in self._works:
             work.start()
@@ -100,8 +105,9 @@ class ManagementRole:
         for stopped in (self._testing, self._stream):
             if stopped is not None:
                 stopped.stop(timeout_seconds)
-        if self._letters is not None:
-            self._letters.stop()
+        for publishing in (self._letters, self._replays):
+            if publishing is not None:
+                publishing.close()
         for job in self._jobs:
             job.stop(timeout_seconds)
         for work in self._works:

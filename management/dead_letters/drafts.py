@@ -10,12 +10,13 @@ from infra.postgres import Row
 from infra.topics import EXPEDITED, RECEIVED, REQUEST_DEAD_LETTERS
 from management.dead_letters.commands import Renewal, origin_of, redriven_command
 from management.dead_letters.letters import Letter
+from management.delivery_replays.changing import Changed
+from management.delivery_replays.schemas import ReplayMode
 from management.errors import ConflictError
 from management.paging import microseconds
 from management.replaying.places import FoundRecord, Place
 from management.replaying.publishing import message_of
 from management.replaying.records import origin_id_of, replay_delivery_id, replay_record
-from management.webhook_tests.records import WorkedOut
 from schemas import headers as record_headers
 from schemas.records import RequestFacts
 from schemas.webhooks import WebhookConfig
@@ -29,21 +30,14 @@ class NewIds(NamedTuple):
     at_us: int
 
 
-class ChangedBody(NamedTuple):
-    """Another body for a request, and what the receiver would make of it."""
-
-    body: bytes
-    found: WorkedOut
-
-
 @dataclass(frozen=True, slots=True)
 class RequestDraft:
     """A request, to be published where it came from."""
 
     found: FoundRecord
     config: WebhookConfig
-    mode: str
-    change: ChangedBody | None
+    mode: ReplayMode
+    change: Changed | None
 
     @property
     def own_id(self) -> UUID:
@@ -69,7 +63,7 @@ class RequestDraft:
             mode=self.mode,
             delivery_id=str(ids.delivery_id),
             at_us=ids.at_us,
-            changed=None if self.change is None else self.change.found,
+            changed=None if self.change is None else self.change.worked_out,
             body=None if self.change is None else self.change.body,
         )
         return record.topic, message_of(record)

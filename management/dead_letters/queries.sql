@@ -90,11 +90,3 @@ WHERE t.id = %(tenant_id)s AND w.tenant_id = %(tenant_id)s AND w.id = ANY(%(webh
 
 -- name: read_body_days
 SELECT body_retention_days FROM tenants WHERE id = %(tenant_id)s
-
--- name: insert_replay
-INSERT INTO delivery_replays
-    (tenant_id, delivery_id, webhook_id, origin_id, replay_id, mode, replayed_by, replayed_at, reason, change_kind, change)
-VALUES
-    (%(tenant_id)s, %(delivery_id)s, %(webhook_id)s, %(origin_id)s, %(replay_id)s, %(mode)s, %(replayed_by)s, %(replayed_at)s,
-    %(reason)s, %(change_kind)s, %(change)s)
-ON CONFLICT (tenant_id, delivery_id) DO NOTHING

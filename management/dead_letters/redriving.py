@@ -17,10 +17,9 @@ from infra.settings import Settings
 from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
 from management.access import Actor
 from management.configuration.records import read_records
-from management.dead_letters.changes import LetterChange, changed_body, changed_fields, digest_of
+from management.dead_letters.changes import changed_fields, digest_of
 from management.dead_letters.commands import command_id_of, fields_of
 from management.dead_letters.drafts import (
-    ChangedBody,
     CommandDraft,
     Draft,
     NewIds,
@@ -34,20 +33,30 @@ from management.dead_letters.repository import (
     DeadLetterRepository,
     Decision,
     LoggedDelivery,
-    insert_replay,
     lock_letters,
     note_published,
     plan_redrive,
 )
+from management.dead_letters.schemas import LetterRedrive
 from management.dead_letters.showing import withheld_reason
-from management.errors import ApiError, ConflictError, GoneError, NotFoundError
+from management.delivery_replays.changing import changed_body, is_changed
+from management.delivery_replays.repository import PlannedReplay, insert_replay
+from management.delivery_replays.schemas import ReplayMode
+from management.errors import (
+    ApiError,
+    ConflictError,
+    GoneError,
+    NotFoundError,
+    Problem,
+    ReplayRefusedError,
+    ValidationFailedError,
+)
 from management.paging import microseconds
 from management.replaying.counts import count_replays
 from management.replaying.places import FoundRecord, Lost, Place
 from management.replaying.publishing import RecordPublisher
 from management.replaying.reading import RecordReader
-from management.replaying.records import tried_request
-from management.webhook_tests.records import work_out
+from management.replaying.reworking import Reworking
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
 
@@ -62,8 +71,8 @@ class Wish(NamedTuple):
     """Why letters are to be re-driven, how, and with what changed of one."""
 
     reason: str
-    mode: str
-    change: LetterChange | None = None
+    mode: ReplayMode
+    given: LetterRedrive | None = None
 
 
 class Published(NamedTuple):
@@ -92,8 +101,7 @@ class Redriving:
     def __init__(self, repository: DeadLetterRepository, settings: Settings, presets: Mapping[str, Preset]) -> None:
         self._repository = repository
         self._kafka = settings.kafka
-        self._key_timeout_seconds = settings.ingress.key_timeout_milliseconds / 1_000
-        self._presets = presets
+        self._reworking = Reworking(presets, settings.ingress.key_timeout_milliseconds / 1_000)
         self._publisher = RecordPublisher(settings.kafka, _CLIENT_ID)
 
     def close(self) -> None:
@@ -149,7 +157,9 @@ class Redriving:
             raise NotFoundError(f"no dead letter {letter.place}")
         config = None if owner.webhook_id is None else around.configs.get(owner.webhook_id)
         if config is None or not config.is_active:
-            raise ConflictError("its webhook is gone, or takes no requests: nothing of it is run")
+            raise ReplayRefusedError(
+                "webhook_inactive", "its webhook is gone, or takes no requests: nothing of it is run"
+            )
         logged = around.logged.get(owner.delivery_id)
         withheld = withheld_reason(
             letter,
@@ -163,23 +173,17 @@ class Redriving:
             return self._request_draft(around.origins.get(letter.place) or found_request(letter), config, wish)
         has_ended = command_id_of(letter) in around.applied or (logged is not None and logged.has_ended)
         own = fields_of(letter)
-        fields = None if wish.change is None else changed_fields(wish.change, own)
+        fields = None if wish.given is None else changed_fields(wish.given, own)
         return CommandDraft(letter, config, owner.delivery_id, has_ended, fields)
 
     def _request_draft(self, found: FoundRecord, config: WebhookConfig, wish: Wish) -> RequestDraft:
-        if wish.change is None:
-            if found.facts.invalid_json:
-                raise ConflictError("its body is no JSON: give another one")
-            return RequestDraft(found, config, wish.mode, None)
-        made = changed_body(wish.change, found.value, found.facts.content_type, bytes_max=config.max_body_bytes)
-        worked_out = work_out(
-            config,
-            tried_request(found, made.body, made.content_type),
-            self._presets,
-            at_us=found.headers.received_at_us,
-            timeout_seconds=self._key_timeout_seconds,
-        )
-        return RequestDraft(found, config, wish.mode, ChangedBody(made.body, worked_out))
+        if wish.given is not None and "fields" in wish.given.model_fields_set:
+            raise ValidationFailedError([Problem("fields", "is of an action; a request has a body")])
+        if wish.given is not None and is_changed(wish.given):
+            return RequestDraft(found, config, wish.mode, changed_body(self._reworking, config, found, wish.given))
+        if found.facts.invalid_json:
+            raise ReplayRefusedError("invalid_json", "its body is no JSON: give another one")
+        return RequestDraft(found, config, wish.mode, None)
 
     def _surroundings(self, tenant_id: UUID, letters: Sequence[Letter]) -> _Surroundings:
         webhook_ids = {one.owner.webhook_id for one in letters if one.owner.webhook_id is not None}
@@ -221,7 +225,7 @@ def _plan(
 ) -> dict[Place, NewIds | ApiError]:
     """The ids to publish each under: new ones, or those of a plan that was not ended."""
     tenant_id = decision.actor.tenant_id
-    at_us, digest = microseconds(decision.at), digest_of(wish.change)
+    at_us, digest = microseconds(decision.at), digest_of(wish.given)
     replay_id = UUID(uuid7_text(at_us))
     locked = lock_letters(connection, tenant_id, list(drafts))
     planned: dict[Place, NewIds | ApiError] = {}
@@ -240,28 +244,34 @@ def _plan(
     taken: set[UUID] = set()
     for place, draft in fresh.items():
         if draft.origin_id in taken or draft.origin_id not in counted:
-            planned[place] = ConflictError(_TWICE if draft.origin_id in taken else _REPLAYED_ENOUGH)
+            planned[place] = _refused(is_taken=draft.origin_id in taken)
             continue
         taken.add(draft.origin_id)
         ids = planned[place] = draft.ids(replay_id, at_us)
         plan = {"replay_id": ids.replay_id, "new_delivery_id": ids.delivery_id, "change_digest": digest}
         plan_redrive(connection, place, decision, plan)
         if ids.delivery_id != draft.own_id:
-            insert_replay(connection, decision, _replay(draft, ids, wish))
+            insert_replay(connection, decision.actor, _replay(draft, ids, decision, wish.mode))
     return {place: planned[place] for place in drafts}
 
 
-def _replay(draft: Draft, ids: NewIds, wish: Wish) -> dict[str, Any]:
-    kind = None if wish.change is None else "patch" if wish.change.kind == "patch" else "body"
-    return {
-        "delivery_id": ids.delivery_id,
-        "webhook_id": UUID(draft.config.webhook_id),
-        "origin_id": draft.origin_id,
-        "replay_id": ids.replay_id,
-        "mode": wish.mode,
-        "change_kind": kind,
-        "change": None,
-    }
+def _refused(*, is_taken: bool) -> ApiError:
+    return ConflictError(_TWICE) if is_taken else ReplayRefusedError("replay_limit", _REPLAYED_ENOUGH)
+
+
+def _replay(draft: Draft, ids: NewIds, decision: Decision, mode: ReplayMode) -> PlannedReplay:
+    change = draft.change if isinstance(draft, RequestDraft) else None
+    return PlannedReplay(
+        ids.delivery_id,
+        UUID(draft.config.webhook_id),
+        draft.origin_id,
+        ids.replay_id,
+        mode,
+        decision.reason,
+        decision.at,
+        None if change is None else change.kind,
+        None if change is None else change.operations,
+    )
 
 
 def _count(connection: Connection, tenant_id: UUID, fresh: Mapping[Place, Draft]) -> set[UUID]:

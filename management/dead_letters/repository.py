@@ -174,18 +174,6 @@ def plan_redrive(connection: Connection, place: Place, decision: Decision, plan:
     )
 
 
-def insert_replay(connection: Connection, decision: Decision, replay: Mapping[str, Any]) -> None:
-    """Have the log say of the new delivery who asked for it, why, and what was changed."""
-    parameters = {
-        **replay,
-        "tenant_id": decision.actor.tenant_id,
-        "replayed_by": Jsonb(decision.actor.as_json()),
-        "replayed_at": decision.at,
-        "reason": decision.reason,
-    }
-    connection.execute(_QUERIES["insert_replay"].encode(), parameters)
-
-
 def note_published(connection: Connection, tenant_id: UUID, places: Sequence[Place]) -> None:
     """Their new records are acknowledged."""
     parameters = {"tenant_id": tenant_id, "at": datetime.now(UTC), **_columns(places)}

@@ -1,16 +1,16 @@
 """Dead letters as the API shows them, and what may be done with them."""
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from management.dead_letters.changes import Kind, LetterChange
 from management.deliveries.schemas import DeliveredRequest
+from management.delivery_replays.schemas import DeliveryReplayInput, ReplayMode
 from management.log_pages import LogRequest
 from management.log_texts import RawRecord
 from management.moments import Moment
-from management.replaying.changes import OPERATIONS_MAX
+from management.replaying.changes import Operation
 from schemas.records import ErrorCode
 
 REASON_LENGTH_MAX = 500
@@ -23,11 +23,7 @@ LetterTopic = Literal["webhooks.request.received.v1.dlq", "actions.action.reques
 LetterStage = Literal["processors", "actions"]
 LetterState = Literal["open", "redriven", "dismissed"]
 Reason = Annotated[str, Field(min_length=1, max_length=REASON_LENGTH_MAX)]
-Mode = Annotated[
-    Literal["redrive", "fill"],
-    Field(description="of requests: `fill` leaves out what a later request with the same idempotency key has done"),
-]
-CHANGES: tuple[Kind, ...] = get_args(Kind)
+CHANGES = ("body", "body_base64", "fields", "patch")
 _ID = "topic:partition:offset"
 
 
@@ -101,33 +97,23 @@ class LetterDismissal(BaseModel):
     reason: Reason
 
 
-class LetterRedrive(BaseModel):
+class LetterRedrive(DeliveryReplayInput):
     """Why, how, and with what changed: for a request its body or a patch of it, for an action its fields or a patch."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     reason: Reason
-    mode: Mode = "redrive"
-    body: Any = Field(default=None, description="of a request: a JSON value instead of its body")
-    body_base64: str | None = Field(default=None, description="of a request: bytes instead of its body")
     fields: dict[str, Any] | None = Field(default=None, description="of an action: instead of its fields")
-    patch: list[dict[str, Any]] | None = Field(
-        default=None, min_length=1, max_length=OPERATIONS_MAX, description="RFC 6902, of the body or of the fields"
-    )
 
     @model_validator(mode="after")
     def _require_one_change(self) -> Self:
-        if len(self.model_fields_set & set(CHANGES)) > 1:
-            raise ValueError(f"give one of {', '.join(CHANGES)}")
+        given = self.model_fields_set & set(CHANGES)
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(sorted(given))}")
         return self
 
     @property
-    def change(self) -> LetterChange | None:
-        """What is given; None: nothing, the letter goes as it is."""
-        for kind in CHANGES:
-            if kind in self.model_fields_set:
-                return LetterChange(kind, getattr(self, kind))
-        return None
+    def operations(self) -> list[Operation]:
+        """Of the patch."""
+        return [one.model_dump(by_alias=True, exclude_unset=True) for one in self.patch or ()]
 
 
 class OpenLetters(LetterConditions):
@@ -147,7 +133,9 @@ class ManyRedrives(BaseModel):
         default=None, min_length=1, max_length=REDRIVEN_MAX, description=_ID
     )
     filter: OpenLetters | None = None
-    mode: Mode = "redrive"
+    mode: ReplayMode = Field(
+        default="redrive", description="of requests: `fill` leaves out what a later one with the same key has done"
+    )
     rate_per_second: int = Field(default=RATE_DEFAULT, ge=RATE_MIN, le=RATE_MAX)
 
     @model_validator(mode="after")

@@ -41,7 +41,7 @@ class DeadLetterService:
         self._kafka = settings.kafka
         self._redriving = Redriving(repository, settings, presets)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Let the connections go."""
         self._redriving.close()
 
@@ -81,7 +81,7 @@ class DeadLetterService:
         that cannot be ValidationFailedError."""
         place = _place(letter_id)
         self._repository.get(actor.tenant_id, place)
-        outcome = self._redriven(actor, [place], Wish(given.reason, given.mode, given.change))[place]
+        outcome = self._redriven(actor, [place], Wish(given.reason, given.mode, given))[place]
         if isinstance(outcome, ApiError):
             raise outcome
         return _shown(place, outcome)

@@ -71,7 +71,9 @@ def _contents(letter: Letter, redact_paths: tuple[str, ...]) -> dict[str, Any]:
     is_time = 0 <= headers.received_at_us <= LAST_US
     common = {
         "received_at": rfc3339(headers.received_at_us) if is_time else None,
-        "idempotency_key": None if headers.dedupe_key is None else headers.dedupe_key.encode("utf-8", "replace").decode(),
+        "idempotency_key": None
+        if headers.dedupe_key is None
+        else headers.dedupe_key.encode("utf-8", "replace").decode(),
     }
     try:
         facts = RequestFacts.model_validate_json(headers.request)

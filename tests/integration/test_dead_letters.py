@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,18 @@ import pytest
 
 from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import ClickHouse
-from infra.clock import MICROSECONDS, now_us
+from infra.clock import MICROSECONDS
 from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
-from schemas import headers as record_headers
-from sinks.clickhouse.core.requests import build_requests
-from sinks.clickhouse.core.rows import Source
-from sinks.clickhouse.writer import BatchWriter
-from tests.support.analytics import request_record
 from tests.support.dead_letters import (
     POISON,
     FaultyWorkers,
-    action_letter,
     await_letter,
     dismiss,
     faulty_registry,
-    listed,
     redrive,
-    request_letter,
     shown,
-    write_letters,
 )
-from tests.support.erasures import await_closed
-from tests.support.management import ManagementBase, bearer
+from tests.support.management import ManagementBase
 from tests.support.wait import eventually
 from tests.support.webhook_stage import WebhookStage, webhook_stage
 

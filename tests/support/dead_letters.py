@@ -64,8 +64,15 @@ def faulty_registry() -> ActionRegistry:
 def request_letter(tenant_id: str, webhook_id: str, body: bytes = b"{}", **given: Any) -> Message:
     """A letter of a request, as processors write it; `headers` given replace all but the failure."""
     at_us = given.get("at_us", now_us())
-    facts = {"method": "POST", "path": "/api/inbound/t/w", "source_ip": "203.0.113.9", "content_type": "application/json"}
-    headers = DeliveryHeaders(uuid7_text(at_us), tenant_id, webhook_id, 1, at_us, orjson.dumps(facts | given.get("facts", {})))
+    facts = {
+        "method": "POST",
+        "path": "/api/inbound/t/w",
+        "source_ip": "203.0.113.9",
+        "content_type": "application/json",
+    }
+    headers = DeliveryHeaders(
+        uuid7_text(at_us), tenant_id, webhook_id, 1, at_us, orjson.dumps(facts | given.get("facts", {}))
+    )
     told = _told("processors", RECEIVED, at_us, given.get("code", "INTERNAL"))
     encoded = given.get("headers", record_headers.encode(headers))
     return REQUEST_DEAD_LETTERS, {"key": b"k" * 16, "value": body, "headers": [*encoded, told]}
@@ -78,7 +85,11 @@ def action_letter(command: Json, *, header_tenant_id: str | None = None) -> Mess
         (record_headers.TENANT_ID, (header_tenant_id or command["tenant_id"]).encode()),
         _told("actions", ACTIONS, now_us(), "INTERNAL"),
     ]
-    return ACTION_DEAD_LETTERS, {"key": command["delivery_id"].encode(), "value": orjson.dumps(command), "headers": headers}
+    return ACTION_DEAD_LETTERS, {
+        "key": command["delivery_id"].encode(),
+        "value": orjson.dumps(command),
+        "headers": headers,
+    }
 
 
 def write_letters(kafka: KafkaSettings, letters: Sequence[Message]) -> None:
@@ -114,7 +125,9 @@ def redrive(base: ManagementBase, letter: Json, *, expected_status: int = 202, *
 
 def dismiss(base: ManagementBase, letter: Json, *, expected_status: int = 200) -> Json:
     """The answer to a dismissal."""
-    return _answered(base.call("POST", f"/dead-letters/{letter['id']}/dismiss", json={"reason": "noise"}), expected_status)
+    return _answered(
+        base.call("POST", f"/dead-letters/{letter['id']}/dismiss", json={"reason": "noise"}), expected_status
+    )
 
 
 def shown(base: ManagementBase, letter: Json) -> Json:

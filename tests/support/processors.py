@@ -68,7 +68,9 @@ class Workers:
             **environment,
         }
         with (folder / "log.jsonl").open("ab") as log:
-            self._running[name] = subprocess.Popen([sys.executable, "-c", self.program], env=merged, stdout=log, stderr=log)
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-c", self.program], env=merged, stdout=log, stderr=log
+            )
 
     def trace_of(self, name: str) -> Path:
         """The folder of a worker's trace logs, one per process."""
