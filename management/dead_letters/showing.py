@@ -68,12 +68,10 @@ def _contents(letter: Letter, redact_paths: tuple[str, ...]) -> dict[str, Any]:
         shown = None if command is None else _command(command, hides_fields=bool(redact_paths))
         return {"message": _HIDDEN_MESSAGE if redact_paths else message, "command": shown}
     headers = record_headers.decode(letter.headers)
-    is_time = 0 <= headers.received_at_us <= LAST_US
+    is_time, key = 0 <= headers.received_at_us <= LAST_US, headers.dedupe_key
     common = {
         "received_at": rfc3339(headers.received_at_us) if is_time else None,
-        "idempotency_key": None
-        if headers.dedupe_key is None
-        else headers.dedupe_key.encode("utf-8", "replace").decode(),
+        "idempotency_key": None if key is None else key.encode("utf-8", "replace").decode(),
     }
     try:
         facts = RequestFacts.model_validate_json(headers.request)
