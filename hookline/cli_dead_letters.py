@@ -12,6 +12,7 @@ from hookline import console
 from hookline.cli_options import DEFAULT_DATA_DIR, AsJson, DataDir, epilog
 
 if TYPE_CHECKING:
+    from hookline.management_client import ManagementClient
     from management.dead_letters.letters import Letter
 
 app = typer.Typer(
@@ -101,8 +102,6 @@ def redrive(
     every: Annotated[bool, typer.Option("--all", help="Open ones that the filters name, oldest first.")] = False,
     webhook: Webhook = None,
     topic: Topic = None,
-    since: Since = None,
-    until: Until = None,
     change: Annotated[
         Path | None,
         typer.Option(help='Of one: JSON with "body", "body_base64", "fields" or "patch", as the API takes it.'),
@@ -124,19 +123,15 @@ def redrive(
     _check(named, every, change)
     given = {"reason": reason, "mode": mode}
     with open_client(data_dir) as client:
-        if len(named) == 1:
+        if every:
+            wanted = _given({"webhook_id": webhook, "topic": topic})
+            done = _redrive_all(client, {**given, "filter": wanted, "rate_per_second": rate})
+        elif len(named) == 1:
             one = client.call("POST", f"{LETTERS}/{named[0]}/redrive", body=given | _read_change(change))
-            done: dict[str, Any] = {"redriven": [one], "refused": []}
+            done = {"redriven": [one], "refused": []}
         else:
-            wanted = {"webhook_id": webhook, "topic": topic, "since": since, "until": until}
-            selection = {"filter": _given(wanted)} if every else {"ids": named}
-            many = {**given, **selection, "rate_per_second": rate}
+            many = {**given, "ids": named, "rate_per_second": rate}
             done = client.call("POST", f"{LETTERS}/redrive", body=many)
-            while every and done["has_more"] and done["redriven"]:
-                more = client.call("POST", f"{LETTERS}/redrive", body=many)
-                done = {name: done[name] + more[name] for name in ("redriven", "refused")} | {
-                    "has_more": more["has_more"] and bool(more["redriven"])
-                }
     _tell(done, as_json=as_json)
     if done["refused"]:
         raise typer.Exit(ExitCode.WORK_FAILED)
@@ -153,6 +148,18 @@ def dismiss(letter_id: Id, reason: Reason, data_dir: DataDir = DEFAULT_DATA_DIR,
         console.show_json(told)
     else:
         typer.echo(f"{told['id']}  {told['state']}")
+
+
+def _redrive_all(client: ManagementClient, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Ask until no more fit, or none of those that do can be tried again."""
+    redriven: list[Any] = []
+    refused: dict[str, Any] = {}
+    while True:
+        done = client.call("POST", f"{LETTERS}/redrive", body=wanted)
+        redriven += done["redriven"]
+        refused |= {one["id"]: one for one in done["refused"]}
+        if not done["has_more"] or not done["redriven"]:
+            return {"redriven": redriven, "refused": list(refused.values())}
 
 
 def _own(data_dir: Path, limit: int, wanted: dict[str, str | None]) -> list[dict[str, Any]]:

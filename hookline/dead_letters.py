@@ -1,4 +1,4 @@
-"""What only the operator may see: letters that name no tenant. Found in the index as the database's owner, read in Kafka."""
+"""What only the operator may see: letters that name no tenant, found in the index as the database's owner."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def list_unowned(dsn: str, limit: int) -> list[Row]:
 
 
 def read_unowned(settings: Settings, letter_id: str) -> Letter:
-    """One of them with its record. Raises UsageError, WorkFailedError, KafkaUnavailableError, PostgresUnavailableError."""
+    """One of them with its record. Raises UsageError, WorkFailedError, and as the stores do."""
     place = parse_place(letter_id)
     if place is None:
         raise UsageError(f"{letter_id!r} is no letter: the id is topic:partition:offset")

@@ -27,7 +27,7 @@ POISON = "poison"
 _WAIT_SECONDS = 60.0
 
 Json = dict[str, Any]
-Message = tuple[str, Mapping[str, Any]]
+Message = tuple[str, dict[str, Any]]
 
 
 class FaultyWorkers(Workers):
