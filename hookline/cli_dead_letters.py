@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 LETTERS = "/dead-letters"
 _LISTED_MAX = 1_000
-_EXAMPLE = "webhooks.request.received.v1.dlq:2:17"
+_EXAMPLE = "TOPIC:2:17"
 Id = Annotated[str, typer.Argument(metavar="ID", help="topic:partition:offset, as the list shows it.")]
 Reason = Annotated[str, typer.Option(metavar="WORDS", help="Why; kept with the letter and in the audit.")]
 Unowned = Annotated[

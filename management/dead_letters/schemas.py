@@ -1,10 +1,12 @@
 """Dead letters as the API shows them, and what may be done with them."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
 from management.deliveries.schemas import DeliveredRequest
 from management.delivery_replays.schemas import DeliveryReplayInput, ReplayMode
 from management.log_pages import LogRequest
@@ -19,12 +21,18 @@ REDRIVEN_MAX = 1_000
 RATE_MIN, RATE_MAX, RATE_DEFAULT = 50, 1_000, 200
 LETTER_ID_LENGTH_MAX = 300
 
-LetterTopic = Literal["webhooks.request.received.v1.dlq", "actions.action.requested.v1.dlq"]
 LetterStage = Literal["processors", "actions"]
 LetterState = Literal["open", "redriven", "dismissed"]
 Reason = Annotated[str, Field(min_length=1, max_length=REASON_LENGTH_MAX)]
 CHANGES = ("body", "body_base64", "fields", "patch")
 _ID = "topic:partition:offset"
+
+
+class LetterTopic(StrEnum):
+    """Where letters stand."""
+
+    REQUESTS = REQUEST_DEAD_LETTERS
+    ACTIONS = ACTION_DEAD_LETTERS
 
 
 class LetterConditions(BaseModel):

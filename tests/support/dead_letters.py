@@ -17,6 +17,7 @@ from infra.kafka import Outbox, PolledProducer
 from infra.settings import KafkaSettings
 from infra.topics import ACTION_DEAD_LETTERS, ACTIONS, RECEIVED, REQUEST_DEAD_LETTERS
 from schemas import headers as record_headers
+from schemas.encoding import record_bytes
 from schemas.headers import DeliveryHeaders
 from tests.support.actions import builtin_registry
 from tests.support.management import ManagementBase
@@ -87,7 +88,7 @@ def action_letter(command: Json, *, header_tenant_id: str | None = None) -> Mess
     ]
     return ACTION_DEAD_LETTERS, {
         "key": command["delivery_id"].encode(),
-        "value": orjson.dumps(command),
+        "value": record_bytes(command),
         "headers": headers,
     }
 
