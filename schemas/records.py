@@ -86,8 +86,8 @@ class ActionRequest(Record):
 
     `release_key` (hex of the dedupe entry's key) is forgotten when the action fails for good; null: nothing to forget.
     `warnings` are what validation in the mode warn and enrichment found; they are shown in the outcome. `metadata` is
-    what enrichment made, handed on to the delivery's record. `replayed_from` is set where a command is asked for again
-    without its request, for a delivery of its own: the outcome then says what it is a replay of.
+    what enrichment made, handed on to the delivery's record. `replayed_from` is the delivery that a replay's is a replay
+    of.
     """
 
     delivery_id: str
