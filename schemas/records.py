@@ -86,8 +86,7 @@ class ActionRequest(Record):
 
     `release_key` (hex of the dedupe entry's key) is forgotten when the action fails for good; null: nothing to forget.
     `warnings` are what validation in the mode warn and enrichment found; they are shown in the outcome. `metadata` is
-    what enrichment made, handed on to the delivery's record. `replayed_from` is the delivery that a replay's is a replay
-    of.
+    what enrichment made, handed on to the delivery's record. Of a replay `replayed_from` is the origin.
     """
 
     delivery_id: str
