@@ -29,6 +29,9 @@ from management.audit_entries.repository import AuditRepository
 from management.audit_entries.service import AuditService
 from management.authentication import authentication
 from management.comparing.plans import plan_compiler
+from management.dead_letters.endpoints import dead_letter_routes
+from management.dead_letters.repository import DeadLetterRepository
+from management.dead_letters.service import DeadLetterService
 from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
@@ -73,6 +76,7 @@ class Resources:
     routes: list[APIRouter]
     testing: Testing
     stream: DeliveryStreamService
+    letters: DeadLetterService
     replays: DeliveryReplayService
 
 
@@ -91,6 +95,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     delivery_repository = DeliveryRepository(clickhouse, pool)
     deliveries = DeliveryService(delivery_repository, exports)
     stream = DeliveryStreamService(settings.kafka, delivery_repository)
+    letters = DeadLetterService(DeadLetterRepository(pool, clickhouse), settings, presets)
     rejection_repository = RejectionRepository(clickhouse)
     replays = DeliveryReplayService(
         DeliveryReplayRepository(pool, clickhouse), delivery_repository, rejection_repository, settings, presets
@@ -107,6 +112,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         *webhook_routes(settings, pool, clickhouse, rules, access),
         api_key_routes(api_keys, access),
         audit_routes(AuditService(AuditRepository(pool)), access),
+        dead_letter_routes(letters, access),
         delivery_stream_routes(stream, access),
         delivery_routes(deliveries, access),
         webhook_delivery_routes(deliveries, access),
@@ -124,4 +130,4 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         rejection_routes(RejectionService(rejection_repository, pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
-    return Resources(routes, testing, stream, replays)
+    return Resources(routes, testing, stream, letters, replays)

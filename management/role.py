@@ -14,6 +14,8 @@ from infra.settings import Settings
 from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
+from management.dead_letters.index import DeadLetterIndex
+from management.dead_letters.service import DeadLetterService
 from management.delivery_replays.service import DeliveryReplayService
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
@@ -48,6 +50,7 @@ class ManagementRole:
         self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
+        self._letters: DeadLetterService | None = None
         self._replays: DeliveryReplayService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
@@ -60,7 +63,9 @@ class ManagementRole:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
+        self._testing, self._stream = resources.testing, resources.stream
         self._testing, self._stream, self._replays = resources.testing, resources.stream, resources.replays
+        self._letters = resources.letters
         self._watch = GroupWatch(self._settings)
         self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
         if self._settings.alerts.enabled:
@@ -77,6 +82,7 @@ class ManagementRole:
         self._works = (
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
+            DeadLetterIndex(self._settings),
             ReplayForgetting(self._settings.postgres, self._pool, self._clickhouse),
         )
         for work in self._works:
@@ -99,8 +105,9 @@ class ManagementRole:
         for stopped in (self._testing, self._stream):
             if stopped is not None:
                 stopped.stop(timeout_seconds)
-        if self._replays is not None:
-            self._replays.close()
+        for publishing in (self._letters, self._replays):
+            if publishing is not None:
+                publishing.close()
         for job in self._jobs:
             job.stop(timeout_seconds)
         for work in self._works:

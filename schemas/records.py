@@ -86,7 +86,7 @@ class ActionRequest(Record):
 
     `release_key` (hex of the dedupe entry's key) is forgotten when the action fails for good; null: nothing to forget.
     `warnings` are what validation in the mode warn and enrichment found; they are shown in the outcome. `metadata` is
-    what enrichment made, handed on to the delivery's record.
+    what enrichment made, handed on to the delivery's record. Of a replay `replayed_from` is the origin.
     """
 
     delivery_id: str
@@ -101,6 +101,7 @@ class ActionRequest(Record):
     origin: Origin
     release_key: str | None = None
     replay_id: str | None = None
+    replayed_from: str | None = None
     is_test: bool = False
     hops: int = 0
     priority: int = Field(default=1, ge=0, le=3)

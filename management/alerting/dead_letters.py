@@ -6,23 +6,18 @@ Nothing is stored: whoever begins reads the last hours again and comes to the sa
 from collections import Counter
 from uuid import UUID
 
-import orjson
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message, TopicPartition
 
 from infra.clock import MICROSECONDS
 from infra.errors import KafkaUnavailableError
-from infra.kafka import consumer_properties
 from infra.settings import KafkaSettings
-from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
-from schemas import headers as record_headers
+from management.dead_letters.reading import kept_offsets, letter_consumer, letter_of, letter_partitions
 
-_CLIENT_ID = "hookline-management-dead-letters"
-_TOPICS = (REQUEST_DEAD_LETTERS, ACTION_DEAD_LETTERS)
+_CLIENT_ID = "hookline-management-dead-letter-alerts"
 _ANSWER_SECONDS_MAX = 5.0
 _CONSUME_SECONDS = 0.2
 _CONSUME_RECORDS_MAX = 200
 _READS_MAX = 40
-_QUEUED_KIBIBYTES_MAX = 8_192
 _KEPT_MINUTES = 360
 _MINUTE_US = 60 * MICROSECONDS
 
@@ -34,11 +29,7 @@ class DeadLetters:
     """Not for two threads. Methods raise KafkaUnavailableError; make a new one then."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        properties = consumer_properties(settings, _CLIENT_ID, _CLIENT_ID) | {
-            "enable.partition.eof": True,
-            "queued.max.messages.kbytes": _QUEUED_KIBIBYTES_MAX,
-        }
-        self._consumer = Consumer(properties)
+        self._consumer = letter_consumer(settings, _CLIENT_ID)
         self._minutes: dict[int, Counter[Owner]] = {}
         self._behind: set[tuple[str | None, int | None]] | None = None
 
@@ -73,19 +64,13 @@ class DeadLetters:
         self._consumer.close()
 
     def _begin(self, since_us: int) -> None:
-        found = self._consumer.list_topics(timeout=_ANSWER_SECONDS_MAX).topics
-        missing = [name for name in _TOPICS if name not in found]
-        if missing:
-            raise KafkaUnavailableError(f"dead letters: {missing[0]} is missing")
-        wanted = [
-            TopicPartition(name, number, since_us // 1_000) for name in _TOPICS for number in found[name].partitions
-        ]
+        wanted = [TopicPartition(*one, since_us // 1_000) for one in letter_partitions(self._consumer)]
         starts = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS_MAX)
         for start in starts:
             if start.error is not None:
                 raise KafkaException(start.error)
             if start.offset in (OFFSET_END, -1):
-                start.offset = self._consumer.get_watermark_offsets(start, timeout=_ANSWER_SECONDS_MAX)[1]
+                start.offset = kept_offsets(self._consumer, (start.topic, start.partition))[1]
         self._consumer.assign(starts)
         self._behind = {(start.topic, start.partition) for start in starts}
 
@@ -94,7 +79,7 @@ class DeadLetters:
         error = message.error()
         if error is None:
             minute = message.timestamp()[1] * 1_000 // _MINUTE_US
-            self._minutes.setdefault(minute, Counter())[owner_of(message)] += 1
+            self._minutes.setdefault(minute, Counter())[_owner_of(message)] += 1
         elif error.code() == KafkaError._PARTITION_EOF:
             assert self._behind is not None  # noqa: S101 - it has begun
             self._behind.discard(place)
@@ -102,28 +87,10 @@ class DeadLetters:
             raise KafkaException(error)
 
 
-def owner_of(message: Message) -> Owner:
-    """Whose record it is, as its headers say; of an action the webhook stands in its value."""
-    headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}
-    topic = message.topic() or ""
-    tenant_id = _uuid(headers.get(record_headers.TENANT_ID))
-    webhook_id = _uuid(headers.get(record_headers.WEBHOOK_ID))
-    if webhook_id is None and topic == ACTION_DEAD_LETTERS:
-        webhook_id = _webhook_of_action(message.value())
-    return (None, None, topic) if tenant_id is None or webhook_id is None else (tenant_id, webhook_id, topic)
-
-
-def _webhook_of_action(value: bytes | None) -> UUID | None:
-    try:
-        found = orjson.loads(value or b"")
-    except orjson.JSONDecodeError:
-        return None
-    named = found.get("webhook_id") if isinstance(found, dict) else None
-    return _uuid(named.encode()) if isinstance(named, str) else None
-
-
-def _uuid(text: bytes | None) -> UUID | None:
-    try:
-        return None if text is None else UUID(text.decode("ascii"))
-    except ValueError:
-        return None
+def _owner_of(message: Message) -> Owner:
+    """An alert is about a webhook: a letter that names none is the operator's."""
+    letter = letter_of(message)
+    tenant_id, webhook_id, _ = letter.owner
+    if tenant_id is None or webhook_id is None:
+        return None, None, letter.place.topic
+    return tenant_id, webhook_id, letter.place.topic

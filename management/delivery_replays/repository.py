@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from infra.clickhouse import ClickHouse, Row
 from infra.errors import ClickHouseOverTimeError
-from infra.postgres import Pool, tenant_transaction
+from infra.postgres import Connection, Pool, tenant_transaction
 from infra.queries import load_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
@@ -75,27 +75,32 @@ class DeliveryReplayRepository:
 
     def add(self, actor: Actor, replay: PlannedReplay, replays_max: int) -> None:
         """Count it and keep who asked for it, before it acts. Raises ReplayRefusedError past `replays_max`."""
-        parameters = {
-            "tenant_id": actor.tenant_id,
-            "delivery_id": replay.delivery_id,
-            "webhook_id": replay.webhook_id,
-            "origin_id": replay.origin_id,
-            "replay_id": replay.replay_id,
-            "mode": replay.mode,
-            "replayed_by": Jsonb(actor.as_json()),
-            "replayed_at": replay.replayed_at,
-            "reason": replay.reason,
-            "change_kind": replay.change_kind,
-            "change": None if replay.change is None else Jsonb(replay.change),
-        }
         shown = ("delivery_id", "replay_id", "mode", "reason", "change_kind")
-        after = {name: parameters[name] for name in shown if parameters[name] is not None}
+        after = {name: getattr(replay, name) for name in shown if getattr(replay, name) is not None}
         after |= {name: str(after[name]) for name in ("delivery_id", "replay_id")}
         with tenant_transaction(self._pool, actor.tenant_id) as connection:
             if not count_replays(connection, actor.tenant_id, {replay.origin_id: replays_max}):
                 raise ReplayRefusedError("replay_limit", _over(replay.origin_id, replays_max))
-            connection.execute(_QUERIES["insert_replay"].encode(), parameters)
+            insert_replay(connection, actor, replay)
             write_audit_entry(connection, actor, "delivery.replayed", replay.origin_id, after=after)
+
+
+def insert_replay(connection: Connection, actor: Actor, replay: PlannedReplay) -> None:
+    """Have the log say of a replay who asked for it, why, and what was changed."""
+    parameters = {
+        "tenant_id": actor.tenant_id,
+        "delivery_id": replay.delivery_id,
+        "webhook_id": replay.webhook_id,
+        "origin_id": replay.origin_id,
+        "replay_id": replay.replay_id,
+        "mode": replay.mode,
+        "replayed_by": Jsonb(actor.as_json()),
+        "replayed_at": replay.replayed_at,
+        "reason": replay.reason,
+        "change_kind": replay.change_kind,
+        "change": None if replay.change is None else Jsonb(replay.change),
+    }
+    connection.execute(_QUERIES["insert_replay"].encode(), parameters)
 
 
 def _over(origin_id: UUID, replays_max: int) -> str:

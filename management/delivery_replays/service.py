@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from infra.clickhouse import Row
@@ -14,47 +13,33 @@ from infra.log import get_logger
 from infra.settings import Settings
 from management.access import Actor
 from management.deliveries.repository import DeliveryRepository
+from management.delivery_replays.changing import Changed, changed_body, is_changed
 from management.delivery_replays.repository import DeliveryReplayRepository, PlannedReplay
 from management.delivery_replays.schemas import DeliveryReplay, DeliveryReplayInput, ReplayPlace
 from management.errors import (
     ConflictError,
     GoneError,
     NotFoundError,
-    Problem,
     ReplayRefusedError,
     TooManyRequestsError,
     UnavailableError,
-    ValidationFailedError,
 )
 from management.paging import microseconds
 from management.rejections.repository import RejectionRepository
-from management.replaying.changes import Operation, PatchError, patched, shown_operations
 from management.replaying.places import FoundRecord, Lost
 from management.replaying.publishing import RecordPublisher
 from management.replaying.reading import RecordReader
 from management.replaying.records import origin_id_of, replay_delivery_id, replay_record
 from management.replaying.reworking import Reworking
 from management.replaying.stored import ERASED, NOT_RECORDED, found_or_stored, place_of, with_origin
-from management.webhook_tests.records import RawRecord, WorkedOut
-from schemas.bodies import is_form
-from schemas.encoding import record_bytes
+from management.webhook_tests.records import RawRecord
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
 
 _READERS_MAX = 4
 _READER_WAIT_SECONDS = 10.0
 _READ_SECONDS_MAX = 10.0
-_JSON_CONTENT = "application/json"
 _log = get_logger(__name__)
-
-
-class _Changed(NamedTuple):
-    """Another body, what was worked out of it, and the operations that made it where they may be kept."""
-
-    kind: str
-    body: bytes
-    worked_out: WorkedOut
-    operations: list[Operation] | None
 
 
 class DeliveryReplayService:
@@ -87,7 +72,7 @@ class DeliveryReplayService:
         row = self._row(actor.tenant_id, webhook_id, delivery_id)
         config = self._config(actor.tenant_id, row["webhook_id"], is_named=webhook_id is not None)
         found = self._found(actor.tenant_id, row, config)
-        changed = None if not _changes(given) else self._changed(config, found, given)
+        changed = None if not is_changed(given) else changed_body(self._reworking, config, found, given)
         if changed is None and found.facts.invalid_json:
             raise ReplayRefusedError("invalid_json", "the delivery's body is not JSON: give a body to replay it with")
         planned = _planned(row, found, given, changed)
@@ -162,29 +147,6 @@ class DeliveryReplayService:
         finally:
             self._readers.release()
 
-    def _changed(self, config: WebhookConfig, found: FoundRecord, given: DeliveryReplayInput) -> _Changed:
-        content_type = found.facts.content_type
-        operations: list[Operation] | None = None
-        if given.patch is not None:
-            kind, wanted = "patch", [one.model_dump(by_alias=True, exclude_unset=True) for one in given.patch]
-            try:
-                body = patched(found.value, content_type, wanted, bytes_max=config.max_body_bytes)
-            except PatchError as error:
-                raise ValidationFailedError([Problem(error.path, str(error))]) from error
-            operations = shown_operations(wanted, config.redact_paths, (found.value, body))
-        elif given.body_base64 is not None:
-            kind, body = "body_base64", given.body_base64
-        else:
-            kind, body = "body", record_bytes(given.body)
-            content_type = _JSON_CONTENT if is_form(content_type) or not content_type else content_type
-        if len(body) > config.max_body_bytes:
-            message = f"has {len(body)} bytes, the webhook takes {config.max_body_bytes} at most"
-            raise ValidationFailedError([Problem(kind, message)])
-        worked_out = self._reworking.work_out(found, config, body, content_type)
-        if worked_out.facts.invalid_json:
-            raise ValidationFailedError([Problem(kind, f"is no body of the type {content_type or _JSON_CONTENT}")])
-        return _Changed("patch" if kind == "patch" else "body", body, worked_out, operations)
-
     def _require_gap(self, tenant_id: UUID, planned: PlannedReplay, found: FoundRecord) -> None:
         replay = found.headers.replay
         since_us = found.headers.received_at_us if replay is None else replay.received_at_us or 0
@@ -203,11 +165,7 @@ class DeliveryReplayService:
         return ReplayPlace(**place._asdict())
 
 
-def _changes(given: DeliveryReplayInput) -> bool:
-    return "body" in given.model_fields_set or given.body_base64 is not None or given.patch is not None
-
-
-def _planned(row: Row, found: FoundRecord, given: DeliveryReplayInput, changed: _Changed | None) -> PlannedReplay:
+def _planned(row: Row, found: FoundRecord, given: DeliveryReplayInput, changed: Changed | None) -> PlannedReplay:
     at_us = now_us()
     origin_id, replay_id = origin_id_of(found.headers), uuid7_text(at_us)
     return PlannedReplay(

@@ -1,7 +1,7 @@
 """Records put into the raw topics, acknowledged: one or a batch."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,14 +32,18 @@ class RecordPublisher:
 
         Raises KafkaUnavailableError: then nobody knows which of them are written, but no more will be.
         """
+        return self.publish_messages([(record.topic, message_of(record)) for record in records])
+
+    def publish_messages(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Place]:
+        """The same of messages of any topics: key, value and headers as confluent-kafka takes them."""
         outbox = Outbox(self._usable_producer())
         places: dict[int, Place] = {}
         try:
-            for number, record in enumerate(records):
-                outbox.send_noting(record.topic, partial(_note, places, number), **_message(record))
+            for number, (topic, message) in enumerate(messages):
+                outbox.send_noting(topic, partial(_note, places, number), **message)
         finally:
             outbox.wait(ACK_SECONDS_MAX + 1)
-        return [places[number] for number in range(len(records))]
+        return [places[number] for number in range(len(messages))]
 
     def close(self) -> None:
         """Let the connections go."""
@@ -59,7 +63,8 @@ class RecordPublisher:
             return self._producer
 
 
-def _message(record: RawRecord) -> dict[str, Any]:
+def message_of(record: RawRecord) -> dict[str, Any]:
+    """As confluent-kafka takes it."""
     message: dict[str, Any] = {
         "key": record.key,
         "value": record.value,

@@ -56,6 +56,7 @@ def action_request(
             },
             "release_key": None if release_key is None else release_key.hex(),
             "replay_id": None if headers.replay is None else headers.replay.replay_id,
+            "replayed_from": None if headers.replay is None else headers.replay.replay_of,
             "is_test": headers.is_test,
             "hops": hops,
             "priority": config.priority,

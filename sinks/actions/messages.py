@@ -40,7 +40,7 @@ def delivery_message(
         "duplicate_of": None,
         "attempts": outcome.attempts,
         "replay_id": request.replay_id,
-        "replayed_from": None,
+        "replayed_from": request.replayed_from,
         "is_test": request.is_test,
         "trace_id": command.trace_id,
         "metadata": request.metadata or None,

@@ -119,6 +119,7 @@ def test_an_action_request_is_what_the_model_reads(
     assert (read.delivery_id, read.tenant_id, read.webhook_id) == headers[:3]
     assert (read.config_version, read.webhook_slug, read.hops, read.priority) == (7, "rmm-alerts", hops, priority)
     assert read.replay_id == (None if headers.replay is None else headers.replay.replay_id)
+    assert read.replayed_from == (None if headers.replay is None else headers.replay.replay_of)
     assert (read.is_test, read.received_at) == (headers.is_test, headers.received_at_us)
 
 

@@ -17,7 +17,7 @@ from infra.kafka import producer_properties
 from infra.ledger.core.counts import Difference, Kind
 from infra.postgres import open_pool
 from infra.settings import AlertSettings, AnalyticsSettings
-from infra.topics import ACTION_DEAD_LETTERS, RECORDED, REQUEST_DEAD_LETTERS
+from infra.topics import RECORDED, REQUEST_DEAD_LETTERS
 from management.alerting.core.changes import Changes
 from management.alerting.job import AlertJob
 from management.alerting.session import AlertSession, Written
@@ -27,6 +27,7 @@ from schemas import headers as record_headers
 from schemas.records import DispatchStatus
 from tests.support.alerts import HOUR_US, Alarms, evaluating
 from tests.support.analytics import begin_at_the_end, outcome_record
+from tests.support.dead_letters import action_letter, request_letter, write_letters
 from tests.support.events import check_events
 from tests.support.management import ManagementBase
 from tests.support.wait import eventually
@@ -136,18 +137,15 @@ def test_a_webhook_that_fell_silent_is_noticed_until_it_speaks_again(alarms: Ala
     assert [one["resolution"] for one in alarms.alerts(webhook_id)] == ["Steady: It speaks again."]
 
 
-def dead_letter(alarms: Alarms, topic: str, headers: dict[str, str], value: bytes = b"{}") -> None:
-    producer = Producer(producer_properties(alarms.settings.kafka, "test-dead-letters", ack_timeout_seconds=30))
-    producer.produce(topic, value, headers=[(name, text.encode()) for name, text in headers.items()])
-    assert producer.flush(30) == 0
-
-
 def test_dead_letters_are_their_webhooks_or_the_operators(alarms: Alarms) -> None:
     of_requests, of_actions = alarms.add_webhook("Requests"), alarms.add_webhook("Actions")
-    tenant = {record_headers.TENANT_ID: str(alarms.tenant.id)}
-    dead_letter(alarms, REQUEST_DEAD_LETTERS, {**tenant, record_headers.WEBHOOK_ID: str(of_requests)})
-    dead_letter(alarms, ACTION_DEAD_LETTERS, tenant, b'{"webhook_id":"%s"}' % str(of_actions).encode())
-    dead_letter(alarms, REQUEST_DEAD_LETTERS, {record_headers.TENANT_ID: "\xff"}, b"not JSON")
+    tenant_id, unreadable = str(alarms.tenant.id), [(record_headers.TENANT_ID, b"\xff")]
+    command = {"delivery_id": str(uuid.uuid4()), "tenant_id": tenant_id, "webhook_id": str(of_actions)}
+    letters = [
+        *(request_letter(tenant_id, str(of_requests)), action_letter(command)),
+        request_letter(tenant_id, str(of_requests), headers=unreadable),
+    ]
+    write_letters(alarms.settings.kafka, letters)
     with evaluating(alarms.settings, alarms.clickhouse) as (evaluation, session):  # it reads what came before it, too
         assert evaluation.look(session, now_us())[1] == []
     for webhook_id in (of_requests, of_actions):

@@ -94,6 +94,9 @@ INSERT INTO external_entity_mappings (tenant_id, mapping_id, webhook_id, entity_
     VALUES ('{id}', '{id}', '{id}', '{word}', '{word}', '{id}');
 INSERT INTO ledger_entries (tenant_id, number, hour, revision, entered_at, counts, previous_hash, hash)
     VALUES ('{id}', 60, '2020-01-01', 60, '2020-01-01', '{{}}', '{hash}', '{hash}');
+INSERT INTO dead_letters (tenant_id, topic, partition, record_offset, incarnation, letter_id, webhook_id, delivery_id,
+    stage, code, failed_at, record_bytes) VALUES ('{id}', '{word}', 60, 60, '{word}', '{id}', '{id}', '{id}', '{word}',
+    '{word}', '2020-01-01', 60);
 INSERT INTO ledger_differences (tenant_id, id, hour, kind, topic, partition, first_offset, last_offset, count, detail)
     VALUES ('{id}', '{other}', '2020-01-01', 'loss', '{word}', 60, 60, 60, 60, '{word}');
 """
@@ -114,6 +117,7 @@ _BY_TYPE: dict[str, str] = {
     "timestamptz": "2020-01-01",
     "_timestamptz": "{2020-01-01}",
     "date": "2020-01-01",
+    **dict.fromkeys(("_int2", "_int4", "_int8"), "{60}"),
     **dict.fromkeys(("int2", "int4", "int8", "float8", "numeric"), "60"),
 }
 _OPTIONAL = re.compile(r"%\(([a-z0-9_]+)\)s(?:::[a-z]+)? IS NULL")

@@ -18,6 +18,7 @@ from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import delivery_ids, rejection_record, request_record
+from tests.support.dead_letters import await_letter, request_letter, write_letters
 from tests.support.entities import EXAMPLES, make_entity
 from tests.support.erasures import await_closed
 from tests.support.management import ManagementBase
@@ -50,6 +51,8 @@ BODIES: dict[str, Json] = {
     "update_tenant": {"name": "Other"},
     "create_event_type_version": {"json_schema": {}, "compatibility": "none"},
     "create_ticket_comment": {"content": "Other"},
+    "redrive_dead_letter": {"reason": "Other"},
+    "dismiss_dead_letter": {"reason": "Other"},
 }
 _NOT_IDS = {"version": "1", "name": "missing.happened", "entity_type": "ticket"}
 #: Columns that any call may change.
@@ -79,6 +82,12 @@ def _open_alert(base: ManagementBase) -> str:
         (base.tenant.id, alert_id),
     )
     return alert_id
+
+
+def _dead_letter(base: ManagementBase) -> str:
+    webhook_id = str(uuid.uuid4())
+    write_letters(base.settings.kafka, [request_letter(str(base.tenant.id), webhook_id)])
+    return str(await_letter(base, webhook_id=webhook_id)["id"])
 
 
 def _kept_delivery(base: ManagementBase, clickhouse: ClickHouse) -> str:
@@ -125,6 +134,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
             "alert_id": _open_alert(base),
             "delivery_id": delivery_id,
             "rejection_id": _kept_rejection(base, clickhouse_engine),
+            "letter_id": _dead_letter(base),
             "entity_type": "ticket",
             "entity_id": entities["ticket_id"],
             **entities,

@@ -23,6 +23,7 @@ SECURED_TABLES = (
     *("non_billable_categories", "interactions", "time_periods", "time_sheets", "time_entries"),
     *("ticket_comments", "tags", "entity_tags", "alerts", "alert_rules"),
     *("ledger_entries", "ledger_differences"),
+    "dead_letters",
 )
 
 

@@ -37,6 +37,8 @@ run(Settings())
 class Workers:
     """Processor processes on one broker, each with its own data folder."""
 
+    program = _PROGRAM
+
     def __init__(self, kafka: KafkaSettings, folder: Path, **environment: str) -> None:
         self._kafka = kafka
         self._folder = folder
@@ -66,7 +68,9 @@ class Workers:
             **environment,
         }
         with (folder / "log.jsonl").open("ab") as log:
-            self._running[name] = subprocess.Popen([sys.executable, "-c", _PROGRAM], env=merged, stdout=log, stderr=log)
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-c", self.program], env=merged, stdout=log, stderr=log
+            )
 
     def trace_of(self, name: str) -> Path:
         """The folder of a worker's trace logs, one per process."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from hookline.embedded.kafka import start_kafka
 from hookline.seed import seed_demo
+from infra.actions.registry import ActionRegistry
 from infra.clickhouse import ClickHouse
 from infra.errors import KafkaUnavailableError
 from infra.groups import group_readers
@@ -96,15 +97,22 @@ def send_test(
 
 
 @contextmanager
-def webhook_stage(postgres_dsn: str, clickhouse: ClickHouse, folder: Path) -> Iterator[WebhookStage]:
+def webhook_stage(
+    postgres_dsn: str,
+    clickhouse: ClickHouse,
+    folder: Path,
+    *,
+    registry: ActionRegistry | None = None,
+    kind: type[Workers] = Workers,
+) -> Iterator[WebhookStage]:
     """The role, the action sink and one processors process; the processors may not have joined yet."""
     with start_kafka(folder / "kafka") as broker, new_database(postgres_dsn) as dsn, owner_of(dsn) as owner:
         migrate(dsn)
         settings = management_settings(broker.bootstrap, dsn, folder / "master.key")
         make_topics(settings)
         demo = _demo_tenant(dsn)
-        actions = ActionsRole(settings, builtin_registry())
-        workers = _workers(settings, folder)
+        actions = ActionsRole(settings, registry or builtin_registry())
+        workers = _workers(kind, settings, folder)
         with running_management(settings, clickhouse) as api:
             base = ManagementBase(dsn, owner, settings, api, demo, make_tenant(dsn, "globex"))
             base = replace(base, tenant=replace(demo, admin_key=base.new_key("*")))
@@ -122,6 +130,6 @@ def _demo_tenant(dsn: str) -> KnownTenant:
     return KnownTenant(seeded.tenant_id, seeded.slug, "", uuid4(), seeded.ids["admin"], "")
 
 
-def _workers(settings: Settings, folder: Path) -> Workers:
+def _workers(kind: type[Workers], settings: Settings, folder: Path) -> Workers:
     assert settings.master_key_file is not None
-    return Workers(settings.kafka, folder, HOOKLINE_MASTER_KEY=settings.master_key_file.read_text().strip())
+    return kind(settings.kafka, folder, HOOKLINE_MASTER_KEY=settings.master_key_file.read_text().strip())

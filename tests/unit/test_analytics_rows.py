@@ -82,6 +82,13 @@ def test_a_group_that_says_nothing_stays_null_and_one_that_speaks_is_written_who
     assert [name for name, value in row.items() if name.startswith("processed_") and value is None] == []
 
 
+def test_an_outcome_without_its_request_says_of_what_it_is_a_replay() -> None:
+    record = outcome_record(ID, AT, stage="actions", replay_id="r", replayed_from="origin")
+    [rows] = build_outcomes([record], SOURCE)
+    [row] = rows.columns.to_pylist()
+    assert (row["replay_id"], row["replayed_from"]) == ("r", "origin")
+
+
 def test_a_filtered_request_is_a_row_with_its_rule_big_integers_included() -> None:
     outcome = {"stopped_by": {"path": "filters.all.0", "rule": {"value": 10**30}}}
     record = outcome_record(ID, AT, dispatch_status=DispatchStatus.FILTERED, handler_outcome=outcome)

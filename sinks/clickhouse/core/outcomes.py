@@ -2,8 +2,8 @@
 
 What processors say and what the handler (actions, workflows) says are two groups of columns, so that a repeated
 record of the processors never covers the handler's. Records of one delivery in one batch become one row, the last of
-each group: a merge could not tell which of two rows of one insert is the later. `is_test` and `replay_id`, which the
-request's row has too, let the hourly counts tell a test or a replay from its outcome alone.
+each group: a merge could not tell which of two rows of one insert is the later. `is_test`, `replay_id` and
+`replayed_from`, which the request's row has too, tell a test or a replay from its outcome alone.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,7 @@ class _Outcome:
     delivery_id: str
     is_test: bool
     replay_id: str | None
+    replayed_from: str | None
     processed: _Group = _NO_GROUP
     handled: _Group = _NO_GROUP
     requested_at: int | None = None
@@ -79,7 +80,7 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
     key = (parsed.tenant_id, parsed.webhook_id, parsed.received_at, parsed.delivery_id)
     outcome = by_delivery.get(key)
     if outcome is None:
-        outcome = by_delivery[key] = _Outcome(*key, parsed.is_test, parsed.replay_id)
+        outcome = by_delivery[key] = _Outcome(*key, parsed.is_test, parsed.replay_id, parsed.replayed_from)
     error = parsed.error
     group: _Group = (
         parsed.dispatch_status,
@@ -117,6 +118,7 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source, retention: Retenti
         "delivery_id": texts([outcome.delivery_id for outcome in outcomes]),
         "is_test": pa.array([outcome.is_test for outcome in outcomes], pa.bool_()),
         "replay_id": texts([outcome.replay_id for outcome in outcomes]),
+        "replayed_from": texts([outcome.replayed_from for outcome in outcomes]),
         **_group_columns("processed", [outcome.processed for outcome in outcomes], source),
         **_group_columns("handled", [outcome.handled for outcome in outcomes], source),
         "handled_requested_at": times([outcome.requested_at for outcome in outcomes]),
