@@ -7,7 +7,7 @@ when two producers disagree.
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -164,6 +164,17 @@ class Outbox:
         """Queue one message; its report counts towards `wait`."""
         self._sent += 1
         self._producer.produce(topic, on_delivery=self._on_report, **message)
+
+    def send_noting(self, topic: str, note: Callable[[Message], None], **message: Any) -> None:
+        """As `send`; `note` is called with the message once it is written, on the producer's thread."""
+
+        def on_report(error: Any, written: Message) -> None:
+            if error is None:
+                note(written)
+            self._on_report(error, written)
+
+        self._producer.produce(topic, on_delivery=on_report, **message)
+        self._sent += 1
 
     def wait(self, timeout_seconds: float) -> None:
         """Block until everything is acknowledged. Raises KafkaUnavailableError when something is not."""

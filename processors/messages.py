@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from infra.requests.bindings import PlannedRequest, RecordPlace
+from infra.requests.bindings import PlannedRequest
 from infra.requests.plan import RequestPlan
-from schemas.headers import DeliveryHeaders
+from schemas.headers import DeliveryHeaders, RecordPlace
 from schemas.keys import entity_key, replay_key, request_key
 from schemas.webhooks import ActionHandler
 
@@ -39,13 +39,25 @@ def dedupe_key(headers: DeliveryHeaders) -> bytes | None:
     return request_key(headers.tenant_id, headers.webhook_id, headers.dedupe_key)
 
 
+def origin_received_at_us(headers: DeliveryHeaders) -> int:
+    """When the request came: of a replay, when its origin did."""
+    replay = headers.replay
+    return headers.received_at_us if replay is None or replay.received_at_us is None else replay.received_at_us
+
+
 def planned_request(message: Any, headers: DeliveryHeaders) -> PlannedRequest:
-    """The request as its plan reads it."""
-    place = partial(_place, message)
+    """The request as its plan reads it: of a replay as its origin was, so that the same mapping gives the same."""
     return PlannedRequest(
-        message.value() or b"", headers.request, headers.delivery_id, headers.received_at_us, headers.dedupe_key, place
+        message.value() or b"",
+        headers.request,
+        headers.delivery_id if headers.replay is None else headers.replay.replay_of,
+        origin_received_at_us(headers),
+        headers.dedupe_key,
+        partial(_place, message, headers),
     )
 
 
-def _place(message: Any) -> RecordPlace:
+def _place(message: Any, headers: DeliveryHeaders) -> RecordPlace:
+    if headers.replay is not None and headers.replay.place is not None:
+        return headers.replay.place
     return RecordPlace(message.topic(), message.partition(), message.offset(), message.timestamp()[1])

@@ -19,6 +19,10 @@ REPLAY_ID = "hookline-replay-id"
 REPLAY_OF = "hookline-replay-of"
 REPLAY_MODE = "hookline-replay-mode"
 REPLAY_DEPTH = "hookline-replay-depth"
+#: What expressions read of a replay is its origin's: when that came (microseconds) and where it stands
+#: (`topic:partition:offset:milliseconds`). Replays of releases before them have neither.
+REPLAY_RECEIVED_AT = "hookline-replay-received-at"
+REPLAY_PLACE = "hookline-replay-place"
 TEST = "hookline-test"
 DEAD_LETTER = "hookline-dead-letter"
 #: Of a domain event, with the tenant's id: enough to choose without reading it. Requests may bring HOPS, too.
@@ -32,13 +36,28 @@ class HeaderError(ValueError):
     """A record whose headers do not fit the contract; the message names the header."""
 
 
+class RecordPlace(NamedTuple):
+    """Where a request stands in Kafka; `timestamp` is in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+
 class Replay(NamedTuple):
-    """Set on a re-published request. `mode` is `redrive` (skip dedupe) or `fill` (honour it)."""
+    """Set on a re-published request. `mode` is `redrive` (skip dedupe) or `fill` (honour it).
+
+    `replay_of` is the origin's delivery id, `received_at_us` and `place` are the origin's; a replay of a replay has
+    the same origin, so `depth` is 1.
+    """
 
     replay_id: str
     replay_of: str
     mode: str
     depth: int
+    received_at_us: int | None = None
+    place: RecordPlace | None = None
 
 
 class DeliveryHeaders(NamedTuple):
@@ -80,6 +99,10 @@ def encode(headers: DeliveryHeaders) -> RawHeaders:
         encoded.append((REPLAY_OF, headers.replay.replay_of.encode()))
         encoded.append((REPLAY_MODE, headers.replay.mode.encode()))
         encoded.append((REPLAY_DEPTH, b"%d" % headers.replay.depth))
+        if headers.replay.received_at_us is not None:
+            encoded.append((REPLAY_RECEIVED_AT, b"%d" % headers.replay.received_at_us))
+        if headers.replay.place is not None:
+            encoded.append((REPLAY_PLACE, ":".join(map(str, headers.replay.place)).encode()))
     return encoded
 
 
@@ -107,12 +130,20 @@ def decode(raw: Sequence[tuple[str, bytes | None]] | None) -> DeliveryHeaders:
 
 
 def _decode_replay(by_name: Mapping[str, bytes | None]) -> Replay:
+    received_at, place = by_name.get(REPLAY_RECEIVED_AT), by_name.get(REPLAY_PLACE)
     return Replay(
         by_name[REPLAY_ID].decode(),  # type: ignore[union-attr]
         by_name[REPLAY_OF].decode(),  # type: ignore[union-attr]
         by_name[REPLAY_MODE].decode(),  # type: ignore[union-attr]
         int(by_name[REPLAY_DEPTH]),  # type: ignore[arg-type]
+        None if received_at is None else int(received_at),
+        None if place is None else _decode_place(place),
     )
+
+
+def _decode_place(value: bytes) -> RecordPlace:
+    topic, partition, offset, timestamp = value.decode().rsplit(":", 3)
+    return RecordPlace(topic, int(partition), int(offset), int(timestamp))
 
 
 def _first_malformed(by_name: Mapping[str, bytes | None]) -> str:
@@ -123,8 +154,10 @@ def _first_malformed(by_name: Mapping[str, bytes | None]) -> str:
             return f"header {name}"
         try:
             value.decode("utf-8", "surrogatepass" if name == DEDUPE_KEY else "strict")
-            if name in {CONFIG_VERSION, RECEIVED_AT, REPLAY_DEPTH}:
+            if name in {CONFIG_VERSION, RECEIVED_AT, REPLAY_DEPTH, REPLAY_RECEIVED_AT}:
                 int(value)
+            if name == REPLAY_PLACE:
+                _decode_place(value)
         except ValueError:
             return f"header {name}"
     return "a header"

@@ -5,23 +5,16 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.headers import RecordPlace
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
-
-
-class RecordPlace(NamedTuple):
-    """Where a request stands in Kafka; `timestamp` is in milliseconds since the epoch. The binding `$kafka`."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
 
 
 class PlannedRequest(NamedTuple):
     """A request as a plan reads it. `facts` is the JSON of `schemas.records.RequestFacts`.
 
-    `place` is asked for only where an expression reads it; None: the request stands nowhere.
+    Of a replay, id, time and place are its origin's. `place`, the binding `$kafka`, is asked for only where an
+    expression reads it; None: the request stands nowhere.
     """
 
     body: bytes

@@ -15,7 +15,7 @@ from infra.requests.errors import FilterError, RecordRefusedError
 from infra.requests.filters import StoppedBy, compile_filters
 from infra.requests.plan import compile_plan, loads_json
 from management.errors import Problem, ValidationFailedError
-from management.webhook_tests.records import TriedRequest, WorkedOut
+from management.webhook_tests.records import TriedRequest, WorkedOut, facts_json
 from management.webhook_tests.schemas import (
     DryRun,
     ExpressionFailure,
@@ -44,7 +44,9 @@ class Trial(NamedTuple):
     def planned(self) -> PlannedRequest:
         """As a plan reads it."""
         found = self.found
-        return PlannedRequest(self.request.body, found.facts_json, self.delivery_id, self.at_us, found.dedupe_key, None)
+        return PlannedRequest(
+            self.request.body, facts_json(found.facts), self.delivery_id, self.at_us, found.dedupe_key, None
+        )
 
 
 class _Field(NamedTuple):

@@ -37,21 +37,21 @@ class WorkedOut(NamedTuple):
     ordering_key: str | None
     warnings: list[str]
 
-    @property
-    def facts_json(self) -> bytes:
-        """The facts as the receiver writes them: paths to be masked only where there are any."""
-        without = None if self.facts.redact_paths else {"redact_paths"}
-        return self.facts.model_dump_json(exclude=without).encode()
-
 
 class RawRecord(NamedTuple):
-    """A record of the raw topic, before it is encoded."""
+    """A record of the raw topic, before it is encoded. `partition` is None where the key says it."""
 
     topic: str
     key: bytes
     value: bytes
     headers: DeliveryHeaders
     facts: RequestFacts
+    partition: int | None = None
+
+
+def facts_json(facts: RequestFacts) -> bytes:
+    """The facts as the receiver writes them: paths to be masked only where there are any."""
+    return facts.model_dump_json(exclude=None if facts.redact_paths else {"redact_paths"}).encode()
 
 
 def work_out(
@@ -103,7 +103,7 @@ def raw_record(
             config.webhook_id,
             config.version,
             at_us,
-            found.facts_json,
+            facts_json(found.facts),
             found.dedupe_key,
             traceparent,
             is_test=True,

@@ -12,7 +12,7 @@ from infra.requests.errors import RecordRefusedError
 from infra.requests.plan import loads_json
 from processors.core.dedupe import Entry, decode_entry, ends_at_us
 from schemas.bodies import FORM, BodyError, parse_body
-from schemas.headers import DeliveryHeaders, HeaderError, Replay, decode, encode
+from schemas.headers import DeliveryHeaders, HeaderError, RecordPlace, Replay, decode, encode
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
@@ -26,6 +26,7 @@ PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 #: A dedupe key may hold lone surrogates: JSON can name them.
 ANY_TEXT = st.text(st.characters(), max_size=40)
 COUNTS = st.integers(0, 2**53)
+PLACES = st.builds(RecordPlace, PLAIN, COUNTS, COUNTS, COUNTS)
 HEADERS = st.builds(
     DeliveryHeaders,
     st.uuids().map(str),
@@ -36,10 +37,14 @@ HEADERS = st.builds(
     st.binary(min_size=1, max_size=60),
     st.one_of(st.none(), ANY_TEXT),
     st.one_of(st.none(), PLAIN),
-    st.one_of(st.none(), st.builds(Replay, PLAIN, PLAIN, PLAIN, COUNTS)),
+    st.one_of(
+        st.none(),
+        st.builds(Replay, PLAIN, PLAIN, PLAIN, COUNTS, st.one_of(st.none(), COUNTS), st.one_of(st.none(), PLACES)),
+    ),
     st.booleans(),
 )
-GOOD_HEADERS = encode(DeliveryHeaders(ID, ID, ID, 1, 1, b"{}", "k", "t", Replay("r", "o", "fill", 1), True))
+REPLAY = Replay("r", "o", "fill", 1, 1, RecordPlace("t", 0, 1, 1))
+GOOD_HEADERS = encode(DeliveryHeaders(ID, ID, ID, 1, 1, b"{}", "k", "t", REPLAY, True))
 NAMES = sorted(name for name, _ in GOOD_HEADERS)
 
 

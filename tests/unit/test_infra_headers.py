@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import headers as record_headers
-from schemas.headers import PREFIX, DeliveryHeaders, HeaderError, RawHeaders, Replay, decode, encode
+from schemas.headers import PREFIX, DeliveryHeaders, HeaderError, RawHeaders, RecordPlace, Replay, decode, encode
 
 PLAIN = DeliveryHeaders("d", "t", "w", 3, 1_750_000_000_000_000, b'{"method":"POST"}')
-FULL = PLAIN._replace(dedupe_key="alert-1", traceparent="00-aa-bb-01", replay=Replay("r", "o", "fill", 1), is_test=True)
+PLACE = RecordPlace("webhooks.request.received.v1", 3, 1_812, 1_750_000_000_000)
+REPLAY = Replay("r", "o", "fill", 1, 1_750_000_000_000_000, PLACE)
+FULL = PLAIN._replace(dedupe_key="alert-1", traceparent="00-aa-bb-01", replay=REPLAY, is_test=True)
 #: Any text a sender may cause, lone surrogates of JSON escapes included.
 SENDER_TEXT = st.text(st.characters(), max_size=40)
 IDS = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -24,7 +26,16 @@ HEADERS = st.builds(
     request=st.binary(min_size=1, max_size=60),
     dedupe_key=st.none() | SENDER_TEXT,
     traceparent=st.none() | IDS,
-    replay=st.none() | st.builds(Replay, IDS, IDS, st.sampled_from(["redrive", "fill"]), st.integers(0, 9)),
+    replay=st.none()
+    | st.builds(
+        Replay,
+        IDS,
+        IDS,
+        st.sampled_from(["redrive", "fill"]),
+        st.integers(0, 9),
+        st.none() | st.integers(0, 2**63),
+        st.none() | st.builds(RecordPlace, IDS, st.integers(0, 99), st.integers(0, 2**63), st.integers(0, 2**50)),
+    ),
     is_test=st.booleans(),
 )
 
@@ -72,6 +83,11 @@ def test_a_replay_is_whole_or_refused(name: str) -> None:
         decode([header for header in encode(FULL) if header[0] != name])
 
 
+def test_a_replay_of_an_earlier_release_says_nothing_of_its_origin() -> None:
+    later = {record_headers.REPLAY_RECEIVED_AT, record_headers.REPLAY_PLACE}
+    assert decode([header for header in encode(FULL) if header[0] not in later]).replay == Replay("r", "o", "fill", 1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -84,6 +100,9 @@ def test_a_replay_is_whole_or_refused(name: str) -> None:
         (record_headers.DEDUPE_KEY, b"\xff"),
         (record_headers.TRACEPARENT, b"\xff"),
         (record_headers.REPLAY_DEPTH, b"x"),
+        (record_headers.REPLAY_RECEIVED_AT, b"yesterday"),
+        (record_headers.REPLAY_PLACE, b"webhooks.request.received.v1:3:1812"),
+        (record_headers.REPLAY_PLACE, b"webhooks.request.received.v1:3:x:1"),
     ],
 )
 def test_a_malformed_header_is_named(name: str, value: bytes | None) -> None:

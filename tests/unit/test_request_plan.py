@@ -8,9 +8,10 @@ import pytest
 from infra.actions.registry import load_actions
 from infra.enrichment.clients import surroundings_of
 from infra.jsonata import Limits
-from infra.requests.bindings import PlannedRequest, RecordPlace
+from infra.requests.bindings import PlannedRequest
 from infra.requests.plan import Evaluated, RequestPlan, compile_plan
 from infra.settings import Settings
+from schemas.headers import RecordPlace
 from schemas.webhooks import ActionHandler, EventValidation, PresetAuth, SealedSecret, WorkflowHandler
 from tests.support.requests import webhook_config
 

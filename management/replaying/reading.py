@@ -1,0 +1,191 @@
+"""Records at places of topics, read by assignment: no group's offsets are looked at or moved."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pydantic import TypeAdapter, ValidationError
+
+from infra.errors import KafkaUnavailableError
+from infra.kafka import consumer_properties
+from infra.settings import KafkaSettings
+from management.replaying.places import FoundRecord, Lost, OffsetRange, Place
+from schemas import headers as record_headers
+from schemas.headers import HeaderError
+from schemas.records import RequestFacts
+
+#: A gap up to this is read over, a larger one is jumped.
+_GAP_OFFSETS_MAX = 500
+_CONSUMED_MAX = 500
+_ANSWER_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+#: What the client reads ahead of us.
+_AHEAD_KIBIBYTES_MAX = 32_768
+
+DELETED = "the topic keeps it no longer: its retention ended"
+_NOT_YET = "the topic does not reach so far"
+_NO_PARTITION = "the topic has no such partition"
+_NOTHING = "no record stands there"
+_parse_facts = TypeAdapter(RequestFacts).validate_json
+
+
+class ScanStep(NamedTuple):
+    """A part of a range. `next_offset` is where the next part begins; `is_done`: there is none, or not yet."""
+
+    records: list[FoundRecord]
+    lost: list[Lost]
+    next_offset: int
+    is_done: bool
+
+
+class RecordReader:
+    """One consumer, for one thread at a time; it ends with the context. Methods raise KafkaUnavailableError."""
+
+    def __init__(self, settings: KafkaSettings, client_id: str = "hookline-management-replays") -> None:
+        properties = consumer_properties(settings, client_id, client_id)
+        properties |= {"enable.partition.eof": True, "queued.max.messages.kbytes": _AHEAD_KIBIBYTES_MAX}
+        self._consumer = Consumer(properties)
+        self._next: Place | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
+        """By partition the first offset that is kept, and the end. Empty for a topic that is not there."""
+        with _failures_translated():
+            found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+            return {number: self._bounds(topic, number) for number in sorted(found.partitions)}
+
+    def read(self, places: Sequence[Place], *, seconds_max: float) -> dict[Place, FoundRecord | Lost]:
+        """What stands at each place. Raises KafkaUnavailableError where that takes longer than `seconds_max`.
+
+        A topic that was made anew has other records at the same places: compare the delivery ids.
+        """
+        messages = self.read_messages(places, seconds_max=seconds_max)
+        return {
+            place: message if isinstance(message, Lost) else found_record(message)
+            for place, message in messages.items()
+        }
+
+    def read_messages(self, places: Sequence[Place], *, seconds_max: float) -> dict[Place, Message | Lost]:
+        """The same as they come from the client, whatever their headers hold."""
+        deadline = time.monotonic() + seconds_max
+        answer: dict[Place, Message | Lost] = {}
+        for (topic, partition), group in groupby(sorted(set(places)), lambda place: place[:2]):
+            offsets = [place.offset for place in group]
+            with _failures_translated():
+                low, end = self._bounds(topic, partition)
+                kept = [offset for offset in offsets if low <= offset < end]
+                for run in _runs(kept):
+                    wanted = set(run)
+                    for message in self._messages(Place(topic, partition, run[0]), run[-1], deadline):
+                        if message.offset() in wanted:
+                            answer[Place(topic, partition, message.offset())] = message
+            for offset in offsets:
+                place = Place(topic, partition, offset)
+                answer.setdefault(place, Lost(place, _missing(offset, low, end)))
+        return answer
+
+    def scan(self, wanted: OffsetRange, *, records_max: int, seconds_max: float = _ANSWER_SECONDS) -> ScanStep:
+        """The first records of a range, at most `records_max`, and what of it is lost before them.
+
+        Go on at `next_offset`. A range that ends behind the topic ends with the topic.
+        """
+        topic, partition, first, last = wanted
+        with _failures_translated():
+            low, end = self._bounds(topic, partition)
+            if end == 0 and low == 0 and first > 0:
+                return ScanStep([], [Lost(wanted, _NO_PARTITION)], first, is_done=True)
+            begin, last = max(first, low), min(last, end - 1)
+            lost = [Lost(OffsetRange(topic, partition, first, min(begin - 1, wanted.last)), DELETED)]
+            step = ScanStep([], lost if begin > first else [], min(begin, wanted.last + 1), is_done=begin > last)
+            if step.is_done:
+                return step
+            next_offset = begin
+            for message in self._messages(Place(topic, partition, begin), last, time.monotonic() + seconds_max):
+                found = found_record(message)
+                (step.lost if isinstance(found, Lost) else step.records).append(found)  # type: ignore[arg-type]
+                next_offset = message.offset() + 1
+                if len(step.records) + len(step.lost) >= records_max:
+                    return step._replace(next_offset=next_offset, is_done=next_offset > last)
+        return step._replace(next_offset=last + 1, is_done=True)
+
+    def _bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """(0, 0) for a partition that is not there."""
+        try:
+            low, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() in {KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}:
+                return 0, 0
+            raise
+        return int(low), int(end)
+
+    def _messages(self, first: Place, last: int, deadline: float) -> Iterator[Message]:
+        """Records from a place on, up to offset `last`, or to the end: the last offsets may have no record."""
+        self._go_to(first)
+        while self._next is not None and self._next.offset <= last:
+            if time.monotonic() >= deadline:
+                raise KafkaUnavailableError(f"{first}-{last} was not read in time")
+            for message in self._consumer.consume(min(_CONSUMED_MAX, last - self._next.offset + 1), _POLL_SECONDS):
+                error = message.error()
+                if error is not None:
+                    if error.code() != KafkaError._PARTITION_EOF:
+                        raise KafkaException(error)
+                    return
+                self._next = first._replace(offset=message.offset() + 1)
+                if message.offset() <= last:
+                    yield message
+
+    def _go_to(self, place: Place) -> None:
+        """What was read ahead is kept where the place lies a little further on."""
+        at = self._next
+        if at is None or at[:2] != place[:2] or not 0 <= place.offset - at.offset <= _GAP_OFFSETS_MAX:
+            self._consumer.assign([TopicPartition(*place)])
+            self._next = place
+
+
+def found_record(message: Message) -> FoundRecord | Lost:
+    """A consumed record, or why it cannot be replayed."""
+    place = Place(str(message.topic()), int(message.partition()), int(message.offset()))
+    try:
+        headers = record_headers.decode(message.headers())
+        facts = _parse_facts(headers.request)
+    except HeaderError as error:
+        return Lost(place, f"its headers cannot be read: {error}")
+    except ValidationError as error:
+        return Lost(place, f"its header {record_headers.REQUEST} cannot be read: {error.error_count()} problems")
+    return FoundRecord(place, message.key() or b"", message.value() or b"", headers, message.timestamp()[1], facts)
+
+
+def _missing(offset: int, low: int, end: int) -> str:
+    if end == 0 and low == 0:
+        return _NO_PARTITION
+    return DELETED if offset < low else _NOT_YET if offset >= end else _NOTHING
+
+
+def _runs(offsets: Sequence[int]) -> list[list[int]]:
+    """Offsets that are read in one go."""
+    runs: list[list[int]] = []
+    for offset in offsets:
+        if runs and offset - runs[-1][-1] <= _GAP_OFFSETS_MAX:
+            runs[-1].append(offset)
+        else:
+            runs.append([offset])
+    return runs
+
+
+@contextmanager
+def _failures_translated() -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise KafkaUnavailableError(f"reading records: {error.args[0].str()}") from error
