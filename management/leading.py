@@ -7,7 +7,12 @@ import time
 from abc import abstractmethod
 from typing import ClassVar
 
-from infra.errors import ClickHouseRefusedError, ClickHouseUnavailableError, PostgresUnavailableError
+from infra.errors import (
+    ClickHouseRefusedError,
+    ClickHouseUnavailableError,
+    KafkaUnavailableError,
+    PostgresUnavailableError,
+)
 from infra.log import get_logger
 from infra.postgres import Connection
 from infra.settings import PostgresSettings
@@ -15,6 +20,10 @@ from management.background import Background
 from management.relays.session import SessionLock, failures_translated, relay_connection
 
 _RETRY_SECONDS = 2.0
+_TROUBLES = (
+    *(PostgresUnavailableError, ClickHouseUnavailableError, ClickHouseRefusedError),
+    KafkaUnavailableError,
+)
 _log = get_logger(__name__)
 
 
@@ -41,7 +50,7 @@ class LedWork(Background):
             try:
                 with relay_connection(self._postgres) as connection:
                     self._lead(connection)
-            except (PostgresUnavailableError, ClickHouseUnavailableError, ClickHouseRefusedError) as error:
+            except _TROUBLES as error:
                 if self._fault is None:
                     _log.warning("led_work.waiting", work=self.name, reason=str(error))
                 self._fault = str(error)

@@ -21,6 +21,7 @@ from management.group_watch import GroupWatch
 from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
+from management.replay_jobs.work import ReplayWork
 from management.resources import build_resources
 from management.retention.work import RetentionWork
 from management.status import SystemStatus
@@ -74,6 +75,7 @@ class ManagementRole:
         self._works = (
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
+            ReplayWork(self._settings, self._pool, self._clickhouse, self._watch),
         )
         for work in self._works:
             work.start()

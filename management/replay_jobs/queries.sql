@@ -11,7 +11,10 @@ LIMIT %(limit)s
 
 -- name: read_job
 SELECT tenant_id, id, state, state_cause, selection, mode, rate_per_second, plan_only, confirm_records, asked_at,
-    planning_attempts, started_at, resumed_at, ended_at, batches, published, outcomes, outcomes_at
+    planning_attempts, started_at, resumed_at, batches, published,
+    EXISTS (
+        SELECT FROM replay_batches b WHERE b.tenant_id = %(tenant_id)s AND b.replay_id = %(id)s AND b.done_at IS NULL
+    ) AS has_batch_in_hand
 FROM replays
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
@@ -93,7 +96,8 @@ VALUES
 UPDATE replays SET batches = %(number)s WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: batch_in_hand
-SELECT number, topic, partition, passed, last_offset, last_delivery_id, end_offset, written_at
+SELECT number, topic, partition, passed, last_offset, last_delivery_id, end_offset, written_at,
+    extract(epoch FROM clock_timestamp() - written_at)::double precision AS age_seconds
 FROM replay_batches
 WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s AND done_at IS NULL
 
@@ -115,6 +119,11 @@ SET result = u.result, code = u.code, reason = u.reason, new_delivery_id = NULL,
 FROM jsonb_to_recordset(%(unpublished)s::jsonb) AS u (new_delivery_id uuid, result text, code text, reason text)
 WHERE r.tenant_id = %(tenant_id)s AND r.replay_id = %(id)s AND r.batch = %(number)s AND r.result = 'noted'
     AND r.new_delivery_id = u.new_delivery_id
+
+-- name: take_up_batch
+UPDATE replay_batches SET written_at = clock_timestamp()
+WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s AND number = %(number)s AND done_at IS NULL
+    AND written_at = %(written_at)s
 
 -- name: finish_batch
 UPDATE replay_batches SET done_at = clock_timestamp()
@@ -164,3 +173,20 @@ UPDATE replays
 SET outcomes = %(outcomes)s, outcomes_at = now(), has_all_outcomes = %(has_all)s,
     revision = revision + (outcomes IS DISTINCT FROM %(outcomes)s::jsonb)::integer
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: list_forgettable
+-- Of all tenants: jobs that ended so long ago that what became of each record is no longer kept.
+SELECT tenant_id, id
+FROM replays
+WHERE ended_at < now() - make_interval(days => %(kept_days)s) AND has_records
+ORDER BY ended_at
+LIMIT %(limit)s
+
+-- name: forget_records
+DELETE FROM replay_records WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s
+
+-- name: forget_batches
+DELETE FROM replay_batches WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s
+
+-- name: note_forgotten
+UPDATE replays SET has_records = false WHERE tenant_id = %(tenant_id)s AND id = %(id)s

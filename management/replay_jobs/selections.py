@@ -13,9 +13,9 @@ from infra.queries import load_queries, put_together
 from management.log_reader import Conditions
 from management.paging import LAST_US
 from management.replay_jobs.core.success import firsts_of, present
-from management.replaying.stored import QUERIES as STORED_QUERIES
 
 _QUERIES = load_queries(Path(__file__).parent / "selections.sql")
+_STORED = load_queries(Path(__file__).parents[1] / "replaying" / "queries.sql")
 #: The receiver makes an id of the time it gives the request, in milliseconds.
 _ID_MARGIN_US = MICROSECONDS
 _COUNT_SECONDS_MAX = 10.0
@@ -123,7 +123,7 @@ class LoggedStates:
 
     def stored(self, selected: Sequence[Selected]) -> dict[str, Row]:
         """Rows by delivery id, with whole bodies, as `management.replaying.stored` reads them."""
-        statement = put_together({**STORED_QUERIES, **_QUERIES}, "read_stored")
+        statement = put_together({**_STORED, **_QUERIES}, "read_stored")
         keys = [(one.webhook_id, one.received_at_us, one.delivery_id) for one in selected]
         return {str(row["delivery_id"]): row for row in self._by_keys(statement, keys)}
 

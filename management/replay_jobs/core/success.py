@@ -8,9 +8,7 @@ _SUCCESSES = frozenset({"dispatched", "filtered"})
 
 def succeeded(rows: Collection[Mapping[str, Any]]) -> set[str]:
     """Origins with a success, their own or of a replay of theirs. Rows: delivery_id, replayed_from, dispatch_status."""
-    return {
-        str(row["replayed_from"] or row["delivery_id"]) for row in rows if row["dispatch_status"] in _SUCCESSES
-    }
+    return {str(row["replayed_from"] or row["delivery_id"]) for row in rows if row["dispatch_status"] in _SUCCESSES}
 
 
 def firsts_of(rows: Collection[Mapping[str, Any]]) -> dict[str, str]:

@@ -32,12 +32,13 @@ CREATE TABLE replays (
     outcomes jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(outcomes) = 'object'),
     outcomes_at timestamptz,
     has_all_outcomes boolean NOT NULL DEFAULT false,
+    has_records boolean NOT NULL DEFAULT true,
     revision bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX replays_by_time ON replays (tenant_id, asked_at DESC, id DESC);
 CREATE INDEX replays_open ON replays (asked_at) WHERE state IN ('planning', 'awaiting_confirmation', 'running', 'paused');
-CREATE INDEX replays_ended ON replays (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX replays_ended ON replays (ended_at) WHERE ended_at IS NOT NULL AND has_records;
 SELECT hookline_secure_table('replays');
 REVOKE DELETE ON replays FROM hookline_service;
 CREATE POLICY led ON replays FOR SELECT TO hookline_relay USING (true);
