@@ -65,6 +65,11 @@ class RecordReader:
             found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
             return {number: self._bounds(topic, number) for number in sorted(found.partitions)}
 
+    def end_of(self, topic: str, partition: int) -> int:
+        """Where the next record of a partition will stand; 0 for one that is not there."""
+        with _failures_translated():
+            return self._bounds(topic, partition)[1]
+
     def read(self, places: Sequence[Place], *, seconds_max: float) -> dict[Place, FoundRecord | Lost]:
         """What stands at each place. Raises KafkaUnavailableError where that takes longer than `seconds_max`.
 

@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from confluent_kafka import Consumer, Message, Producer
 
 from infra.clickhouse import ClickHouse
@@ -56,13 +55,14 @@ class ReplayStage:
     clickhouse: ClickHouse
     pool: Pool
     ledger: LedgerStage = field(init=False)
-    _times: int = 0
+    watch: GroupWatch = field(init=False)
 
     def __post_init__(self) -> None:
         kafka = self.base.settings.kafka
         self.ledger = LedgerStage(self.base.settings, self.clickhouse, self.base.dsn)
         self._producer = Producer(producer_properties(kafka, "test-replays", ack_timeout_seconds=30))
         self._consumer = Consumer(consumer_properties(kafka, "test-replays", "test-replays"))
+        self.watch = GroupWatch(self.base.settings)
         self._at_us = now_us() - 30 * _MINUTE_US
 
     def send(
@@ -158,6 +158,7 @@ class ReplayStage:
 
     def close(self) -> None:
         self.ledger.close()
+        self.watch.close()
         self._consumer.close()
 
     def _read(self, end: Any, first: int) -> list[Message]:
@@ -193,8 +194,7 @@ class Runner:
             settings = settings.model_copy(update={"replays": settings.replays.model_copy(update=bounds)})
         self._stage = stage
         self._connection = connection
-        self.watch = GroupWatch(settings)
-        self.work = ReplayWork(settings, stage.pool, stage.clickhouse, self.watch)
+        self.work = ReplayWork(settings, stage.pool, stage.clickhouse, stage.watch)
 
     def step(self) -> None:
         self.work.step(self._connection)
@@ -213,7 +213,6 @@ class Runner:
 
     def close(self) -> None:
         self.work.stop(5)
-        self.watch.close()
 
 
 @contextmanager
@@ -224,7 +223,3 @@ def runner(stage: ReplayStage, **bounds: Any) -> Iterator[Runner]:
         closing(Runner(stage, connection, **bounds)) as one,
     ):
         yield one
-
-
-def as_json(value: Any) -> bytes:
-    return orjson.dumps(value)
