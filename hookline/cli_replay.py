@@ -43,7 +43,7 @@ Why = Annotated[str | None, typer.Option("--reason", help="Why, for the audit.")
 
 @app.command("run", epilog=epilog(f"hookline replay run {_RANGE} --status failed --mode fill --reason outage"))
 @app.command("plan", epilog=epilog(f"hookline replay plan {_OFFSETS} --reason 'what would it be?'"))
-def begin(
+def begin(  # noqa: PLR0913  # one per option
     context: typer.Context,
     reason: Reason,
     since: Since = None,
@@ -110,7 +110,8 @@ def status(
     with open_client(data_dir) as client:
         job: Json = client.call("GET", f"{REPLAYS}/{job_id}")
         if follow:
-            for job in changes(client, job):
+            for changed in changes(client, job):
+                job = changed
                 _show(job, as_json=as_json)
         else:
             _show(job, as_json=as_json)
