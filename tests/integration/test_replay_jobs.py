@@ -33,7 +33,7 @@ from tests.support.management import (
     owner_of,
     running_management,
 )
-from tests.support.replays import Json, Origin, ReplayStage, runner
+from tests.support.replay_jobs import Json, Origin, ReplayStage, runner
 from tests.support.stack import new_database
 from tests.support.wait import eventually
 from tests.support.webhooks import create_webhook
