@@ -14,6 +14,7 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.kafka import Outbox, PolledProducer, admin_client
+from infra.settings import AnalyticsSettings
 from infra.topics import request_topic
 from schemas import headers as record_headers
 from schemas.encoding import record_bytes
@@ -101,7 +102,8 @@ class ReplayStage:
 def replay_stage(postgres_dsn: str, clickhouse: ClickHouse, folder: Path) -> Iterator[ReplayStage]:
     """Everything runs, and one processors process has joined."""
     with webhook_stage(postgres_dsn, clickhouse, folder) as webhooks:
-        analytics = AnalyticsRole(webhooks.base.settings, clickhouse)
+        prompt = AnalyticsSettings(batch_wait_milliseconds=50)
+        analytics = AnalyticsRole(webhooks.base.settings.model_copy(update={"analytics": prompt}), clickhouse)
         analytics.start()
         producer = PolledProducer(webhooks.base.settings.kafka, client_id="test", ack_timeout_seconds=_ANSWER_SECONDS)
         try:
