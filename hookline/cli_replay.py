@@ -14,7 +14,6 @@ from hookline.errors import ExitCode
 app = typer.Typer(no_args_is_help=True, help="Run deliveries again: plan, run, pause, resume, stop and watch jobs.")
 Json = dict[str, Any]
 _RANGE = "--from 2026-01-31T08:00:00Z --to 2026-01-31T09:00:00Z"
-_OFFSETS = "--offsets webhooks.request.received.v1:0:1000-1999"
 _COUNTS = ("selected", "published", "present", "lost", "refused", "remaining")
 
 
@@ -42,7 +41,7 @@ Why = Annotated[str | None, typer.Option("--reason", help="Why, for the audit.")
 
 
 @app.command("run", epilog=epilog(f"hookline replay run {_RANGE} --status failed --mode fill --reason outage"))
-@app.command("plan", epilog=epilog(f"hookline replay plan {_OFFSETS} --reason 'what would it be?'"))
+@app.command("plan", epilog=epilog(f"hookline replay plan {_RANGE} --webhook rmm-alerts --reason outage"))
 def begin(  # noqa: PLR0913  # one per option
     context: typer.Context,
     reason: Reason,

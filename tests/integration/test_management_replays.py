@@ -124,7 +124,8 @@ def test_what_is_wrong_with_a_job_is_named(management_base: ManagementBase) -> N
     assert "rate_per_second" in problems(base.call("POST", PATH, json=wanted(str(uuid.uuid4()), rate_per_second=0)))
     body = wanted() | {"selection": {"filter": {"body_contains": "x"}}}
     assert "selection.filter.since" in problems(base.call("POST", PATH, json=body))
-    progress = f"{PATH}/{asked(base, str(uuid.uuid4()))['id']}/progress"
+    job = awaited(base, asked(base, str(uuid.uuid4())), "done")
+    progress = f"{PATH}/{job['id']}/progress"
     assert base.call("GET", progress).status_code == 406
     headers = {**base.tenant.headers, "Accept": "text/event-stream", "Last-Event-ID": "x"}
     assert "Last-Event-ID" in problems(base.call("GET", progress, headers=headers))

@@ -111,13 +111,17 @@ INSERT INTO ledger_differences (tenant_id, id, hour, kind, topic, partition, fir
 _PARAMETER = re.compile(r"%\(([a-z0-9_]+)\)s")
 _TABLES = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_]+)", re.IGNORECASE)
 #: By the name of a parameter, before its type: filters that are left out, and bounds.
-_BY_NAME: dict[str, str | None] = {"limit": "100", "offset": "0", "since": None, "until": None, "token_hash_hex": HASH}
+_BY_NAME: dict[str, str | None] = {
+    **{"limit": "100", "offset": "0", "since": None, "until": None, "token_hash_hex": HASH},
+    **dict.fromkeys(("records", "ranges"), "[]"),
+    "unpublished": f'[{{"new_delivery_id": "{ID}", "result": "lost"}}]',
+}
 _BY_TYPE: dict[str, str] = {
     "uuid": ID,
     "_uuid": f"{{{ID}}}",
     "text": WORD,
     "_text": "{delivery:read}",
-    "_int4": "{60}",
+    **dict.fromkeys(("_int4", "_int8"), "{60}"),
     "bool": "true",
     "bytea": f"\\x{HASH}",
     "json": "{}",
