@@ -73,6 +73,9 @@ def test_a_filter_is_replayed_whole_each_key_in_its_order(stage: ReplayStage, we
     }
     assert sum(part["passed"] for part in shown["partitions"]) == 40
     stage.check_each_once_in_order(job, origins)
+    stage.ledger.store()
+    found = stage.base.call("GET", "/deliveries", params={"replay_id": job["id"], "per_page": 100}).json()["data"]
+    assert {one["replayed_from"] for one in found} == {one.id for one in origins}
     headers, message = stage.published(job)[0]
     origin = next(one for one in origins if headers.replay is not None and one.id == headers.replay.replay_of)
     assert (message.partition(), message.key(), message.value()) == (origin.partition, origin.key, b"{}")
