@@ -89,6 +89,7 @@ def has_published(stage: ReplayStage, job: Json, target: int) -> bool:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_ten_kills_over_fifty_thousand_deliveries_neither_skip_nor_double(
     postgres: PostgresServer, clickhouse_engine: ClickHouse, tmp_path: Path
 ) -> None:
