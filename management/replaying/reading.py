@@ -48,6 +48,8 @@ class RecordReader:
 
     def __init__(self, settings: KafkaSettings, client_id: str = "hookline-management-replays") -> None:
         properties = consumer_properties(settings, client_id, client_id)
+        # A broker answers one connection's questions in turn: what waits for records that never come holds the next up.
+        properties |= {"fetch.wait.max.ms": 20}
         properties |= {"enable.partition.eof": True, "queued.max.messages.kbytes": _AHEAD_KIBIBYTES_MAX}
         self._consumer = Consumer(properties)
         #: The next place to be handed out: what stands there was read ahead, or is what the client gives next.
