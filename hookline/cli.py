@@ -14,6 +14,7 @@ from hookline import (
     cli_dead_letters,
     cli_keys,
     cli_ledger,
+    cli_replay,
     cli_sql,
     cli_tenants,
     cli_topics,
@@ -55,6 +56,7 @@ app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_ledger.app, name="ledger")
 app.add_typer(cli_dead_letters.app, name="dead-letters")
+app.add_typer(cli_replay.app, name="replay")
 app.add_typer(cli_tenants.app, name="tenants")
 app.add_typer(cli_tenants.users_app, name="users")
 app.add_typer(cli_analytics.app, name="analytics")

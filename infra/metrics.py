@@ -206,3 +206,14 @@ ALERTS_RAISED = _counter("alerts_raised", "Alerts opened.")
 ALERTS_RESOLVED = _counter("alerts_resolved", "Alerts closed.")
 ALERTS_OPEN = _gauge("alerts_open", "Open alerts of all tenants.")
 INSTALLATION_ALERTS_OPEN = _gauge("installation_alerts_open", "Open alerts that are the operator's.")
+
+# Replay jobs, gone through by the management process that leads. status: planning, awaiting_confirmation, running,
+# paused. outcome: published, present, lost, refused. reason: failures, lag.
+REPLAYS_LEADER = _gauge("replays_leader", "1 while this process goes through replay jobs.")
+REPLAYS_OPEN = _gauge("replays_open", "Replay jobs that have not ended, by state.", "status")
+REPLAY_RECORDS = _counter(
+    "replay_records", "Records that replay jobs have dealt with, by what became of them.", "outcome"
+)
+REPLAY_BATCH_SECONDS = _histogram("replay_batch_seconds", "From reading a batch to its end.", _BATCH_SECONDS)
+REPLAY_BATCHES_RESUMED = _counter("replay_batches_resumed", "Batches met half done and brought to their end.")
+REPLAY_PAUSES = _counter("replay_pauses", "Jobs that Hookline has paused by itself, by reason.", "reason")

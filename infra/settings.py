@@ -246,6 +246,20 @@ class AlertSettings(_Section):
     data_loss_hours: float = Field(default=24.0, gt=0, le=8_760)
 
 
+class ReplaySettings(_Section):
+    """Replay jobs (docs/replay-jobs.md). A job pauses by itself once more than `failures_percent_max` of its deliveries
+    have failed, of at least `failures_outcomes_min`, or while live traffic is more than `lag_seconds_max` behind.
+
+    Of one tenant's jobs `tenant_open_max` may be open; what became of each record is kept for `records_kept_days`.
+    """
+
+    failures_percent_max: float = Field(default=20.0, gt=0, le=100)
+    failures_outcomes_min: int = Field(default=50, ge=1)
+    lag_seconds_max: float = Field(default=30.0, gt=0)
+    tenant_open_max: int = Field(default=10, ge=1, le=100)
+    records_kept_days: int = Field(default=90, ge=1, le=3_650)
+
+
 class HealthSettings(_Section):
     """Where a role without an HTTP interface of its own serves /healthz, /readyz and /metrics."""
 
@@ -280,4 +294,5 @@ class Settings(BaseSettings):
     enrichment: EnrichmentSettings = Field(default_factory=EnrichmentSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    replays: ReplaySettings = Field(default_factory=ReplaySettings)
     health: HealthSettings = Field(default_factory=HealthSettings)

@@ -10,6 +10,7 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.postgres import Pool
 from infra.presets import load_presets
+from infra.queries import load_queries
 from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from management.access import Access
@@ -65,6 +66,11 @@ from management.rejections.service import RejectionService
 from management.replay_differences.endpoints import replay_difference_routes
 from management.replay_differences.repository import SelectedDeliveryRepository
 from management.replay_differences.service import ReplayDifferenceService
+from management.replay_jobs.planning import DELIVERY_QUERIES
+from management.replays.endpoints import replay_routes
+from management.replays.progress import ReplayProgress
+from management.replays.repository import ReplayRepository
+from management.replays.service import ReplayService
 from management.testing import Testing
 from management.webhooks import webhook_routes
 
@@ -77,6 +83,7 @@ class Resources:
     testing: Testing
     stream: DeliveryStreamService
     letters: DeadLetterService
+    progress: ReplayProgress
     replays: DeliveryReplayService
 
 
@@ -96,6 +103,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     deliveries = DeliveryService(delivery_repository, exports)
     stream = DeliveryStreamService(settings.kafka, delivery_repository)
     letters = DeadLetterService(DeadLetterRepository(pool, clickhouse), settings, presets)
+    replay_jobs = ReplayRepository(pool, clickhouse, settings.replays.tenant_open_max)
+    progress = ReplayProgress(replay_jobs)
     rejection_repository = RejectionRepository(clickhouse)
     replays = DeliveryReplayService(
         DeliveryReplayRepository(pool, clickhouse), delivery_repository, rejection_repository, settings, presets
@@ -127,7 +136,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
             ),
             access,
         ),
+        replay_routes(ReplayService(replay_jobs, exports, load_queries(DELIVERY_QUERIES)), progress, access),
         rejection_routes(RejectionService(rejection_repository, pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
-    return Resources(routes, testing, stream, letters, replays)
+    return Resources(routes, testing, stream, letters, progress, replays)

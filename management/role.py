@@ -24,7 +24,9 @@ from management.group_watch import GroupWatch
 from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
+from management.replay_jobs.work import ReplayWork
 from management.replaying.forgetting import ReplayForgetting
+from management.replays.progress import ReplayProgress
 from management.resources import build_resources
 from management.retention.work import RetentionWork
 from management.status import SystemStatus
@@ -51,6 +53,7 @@ class ManagementRole:
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._letters: DeadLetterService | None = None
+        self._progress: ReplayProgress | None = None
         self._replays: DeliveryReplayService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
@@ -63,7 +66,7 @@ class ManagementRole:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
-        self._testing, self._stream = resources.testing, resources.stream
+        self._progress = resources.progress
         self._testing, self._stream, self._replays = resources.testing, resources.stream, resources.replays
         self._letters = resources.letters
         self._watch = GroupWatch(self._settings)
@@ -83,6 +86,7 @@ class ManagementRole:
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
             DeadLetterIndex(self._settings),
+            ReplayWork(self._settings, self._pool, self._clickhouse, self._watch),
             ReplayForgetting(self._settings.postgres, self._pool, self._clickhouse),
         )
         for work in self._works:
@@ -97,7 +101,7 @@ class ManagementRole:
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
         self._operator_sql.release()
-        for waiting in (self._testing, self._stream):
+        for waiting in (self._testing, self._stream, self._progress):
             if waiting is not None:
                 waiting.release()
         if self._server is not None:

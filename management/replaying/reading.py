@@ -48,6 +48,8 @@ class RecordReader:
 
     def __init__(self, settings: KafkaSettings, client_id: str = "hookline-management-replays") -> None:
         properties = consumer_properties(settings, client_id, client_id)
+        # A broker answers one connection's questions in turn: what waits for records that never come holds the next up.
+        properties |= {"fetch.wait.max.ms": 20}
         properties |= {"enable.partition.eof": True, "queued.max.messages.kbytes": _AHEAD_KIBIBYTES_MAX}
         self._consumer = Consumer(properties)
         #: The next place to be handed out: what stands there was read ahead, or is what the client gives next.
@@ -68,6 +70,12 @@ class RecordReader:
             found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
             known = {number: self._bounds(topic, number) for number in sorted(found.partitions)}
             return {number: bounds for number, bounds in known.items() if bounds is not None}
+
+    def end_of(self, topic: str, partition: int) -> int:
+        """Where the next record of a partition will stand; 0 for one that is not there."""
+        with _failures_translated():
+            bounds = self._bounds(topic, partition)
+        return 0 if bounds is None else bounds[1]
 
     def read(self, places: Sequence[Place], *, seconds_max: float) -> dict[Place, FoundRecord | Lost]:
         """What stands at each place. Raises KafkaUnavailableError where that takes longer than `seconds_max`.
