@@ -24,6 +24,8 @@ SECURED_TABLES = (
     *("ticket_comments", "tags", "entity_tags", "alerts", "alert_rules"),
     *("ledger_entries", "ledger_differences"),
     "dead_letters",
+    *("delivery_replays", "replay_counts"),
+    *("replays", "replay_ranges", "replay_cursors", "replay_batches", "replay_records"),
 )
 
 
