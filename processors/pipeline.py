@@ -16,13 +16,13 @@ from infra.requests.plan import Evaluated, RequestPlan
 from infra.settings import ProcessorSettings
 from infra.sla import OutcomeMeter
 from infra.topics import RECORDED, RELEASED, REQUEST_DEAD_LETTERS, action_topic
-from processors.core.dedupe import Entry, Verdict, decide, decode_entry, ends_at_us
+from processors.core.dedupe import Entry, Verdict, decide, decode_entry, ends_at_us, kept_until
 from processors.core.duplicates import duplicate_outcome
 from processors.core.outputs import RecordOrigin, action_request, delivery_record, forwarded_headers, hops_of
 from processors.host.lease import Batch
 from processors.host.publisher import Outputs
 from processors.host.table import PartitionTable, TableWrites
-from processors.messages import action_key, dedupe_key, planned_request
+from processors.messages import action_key, dedupe_key, origin_received_at_us, planned_request
 from processors.plans import Plans
 from schemas import headers as record_headers
 from schemas.headers import DeliveryHeaders, HeaderError
@@ -152,7 +152,9 @@ class RequestPipeline:
             return
         if key is not None:
             if verdict is Verdict.NEW:
-                context.writes.put(key, _entry(context, message, headers, plan).encode())
+                context.writes.put(
+                    key, kept_until(_entry(context, message, headers, plan), headers.received_at_us).encode()
+                )
             else:
                 self._count("redelivered")
         self._dispatch(context, message, headers, plan=plan, evaluated=evaluated, key=key)
@@ -269,9 +271,9 @@ class RequestPipeline:
 
 
 def _entry(context: _Context, message: Any, headers: DeliveryHeaders, plan: RequestPlan) -> Entry:
-    """The dedupe entry this request would make."""
+    """The dedupe entry this request would make: a replay's is of its origin's time, as if it ran then."""
     return Entry(
-        headers.received_at_us,
+        origin_received_at_us(headers),
         plan.config.idempotency_window_seconds,
         context.lane.number,
         context.batch.partition.number,

@@ -259,7 +259,7 @@ class WebhookConfig(_Frozen):
     `is_active` is false too while the tenant is not entitled to webhooks. `priority` 2 and 3 go to the expedited
     topic. `rate_limit_per_minute` is also the burst. `filters` are those of the public API (`infra.requests.filters`).
     `metadata` is fixed, `enrichment` is JSONata per further member of it. `redact_paths` are JSON paths of the
-    body that the log and the sample mask.
+    body that the log and the sample mask. One delivery may be replayed `replay_count_max` times.
     """
 
     tenant_id: str
@@ -285,6 +285,7 @@ class WebhookConfig(_Frozen):
     priority: int = Field(default=1, ge=0, le=3)
     rate_limit_per_minute: int = Field(default=600, ge=1, le=60_000)
     max_body_bytes: int = Field(default=1_048_576, ge=1, le=16_777_216)
+    replay_count_max: int = Field(default=10, ge=0, le=1_000)
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ SELECT
     w.is_active AND t.inbound_webhooks_enabled AND 'webhooks' = ANY(t.entitlements) AS is_active,
     w.idempotency_source, w.idempotency_window_seconds, w.ordering_key, w.handler_type, w.handler_config, w.filters,
     w.metadata, w.enrichment, w.redact_paths, w.handshake, w.validation, w.priority, w.rate_limit_per_minute,
-    w.max_body_bytes,
+    w.max_body_bytes, w.replay_count_max,
     (
         SELECT coalesce(
             jsonb_agg(

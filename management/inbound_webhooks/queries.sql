@@ -3,7 +3,7 @@ SELECT
     w.tenant_id, w.id, w.version, w.name, w.slug, w.description, w.is_active, w.auth_type, w.auth_config,
     w.idempotency_source, w.idempotency_window_seconds, w.ordering_key, w.handler_type, w.handler_config, w.filters,
     w.metadata, w.enrichment, w.redact_paths, w.handshake, w.validation, w.priority, w.rate_limit_per_minute,
-    w.max_body_bytes, w.retention_days,
+    w.max_body_bytes, w.replay_count_max, w.retention_days,
     w.sample_payload IS NOT NULL AS has_sample, w.sample_captured_at, w.sample_capture_expires_at,
     CASE WHEN %(with_sample)s THEN w.sample_payload::text END AS sample_text, w.auto_disabled_at, w.created_by,
     w.created_at, w.updated_at,
@@ -75,13 +75,13 @@ LIMIT %(limit)s OFFSET %(offset)s
 INSERT INTO webhooks
     (tenant_id, id, version, name, slug, description, is_active, auth_type, auth_config, idempotency_source,
     idempotency_window_seconds, ordering_key, handler_type, handler_config, filters, metadata, enrichment, redact_paths,
-    handshake, validation, priority, rate_limit_per_minute, max_body_bytes, retention_days,
+    handshake, validation, priority, rate_limit_per_minute, max_body_bytes, replay_count_max, retention_days,
     created_by)
 VALUES
     (%(tenant_id)s, %(id)s, 1, %(name)s, %(slug)s, %(description)s, %(is_active)s, %(auth_type)s, %(auth_config)s,
     %(idempotency_source)s, %(idempotency_window_seconds)s, %(ordering_key)s, %(handler_type)s, %(handler_config)s,
     %(filters)s, %(metadata)s, %(enrichment)s, %(redact_paths)s, %(handshake)s, %(validation)s, %(priority)s,
-    %(rate_limit_per_minute)s, %(max_body_bytes)s, %(retention_days)s, %(created_by)s)
+    %(rate_limit_per_minute)s, %(max_body_bytes)s, %(replay_count_max)s, %(retention_days)s, %(created_by)s)
 
 -- name: update_webhook
 UPDATE webhooks
@@ -91,7 +91,7 @@ SET version = version + 1, name = %(name)s, slug = %(slug)s, description = %(des
     handler_type = %(handler_type)s, handler_config = %(handler_config)s, filters = %(filters)s,
     metadata = %(metadata)s, enrichment = %(enrichment)s, redact_paths = %(redact_paths)s, handshake = %(handshake)s,
     validation = %(validation)s, priority = %(priority)s,
-    rate_limit_per_minute = %(rate_limit_per_minute)s, max_body_bytes = %(max_body_bytes)s,
+    rate_limit_per_minute = %(rate_limit_per_minute)s, max_body_bytes = %(max_body_bytes)s, replay_count_max = %(replay_count_max)s,
     retention_days = %(retention_days)s,
     auto_disabled_at = CASE WHEN %(is_active)s THEN NULL ELSE auto_disabled_at END, updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s

@@ -115,6 +115,9 @@ class MemberSettings(_Frozen):
     priority: int = Field(default=1, ge=0, le=3, description="0 low, 1 normal, 2 high, 3 critical")
     rate_limit_per_minute: int = Field(default=600, ge=1, le=60_000, description="also the burst")
     max_body_bytes: int = Field(default=1_048_576, ge=1, le=16_777_216)
+    replay_count_max: int = Field(
+        default=10, ge=0, le=1_000, description="how often one delivery may be replayed; 0: never"
+    )
     retention_days: RetentionDays | None = Field(
         default=None, description="how long the log keeps its deliveries; null: as long as the tenant says"
     )

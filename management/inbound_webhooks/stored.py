@@ -14,7 +14,7 @@ from management.inbound_webhooks.schemas import ActionHandlerSettings, InboundWe
 _PLAIN_COLUMNS = (
     *("name", "slug", "description", "is_active", "auth_type", "idempotency_source", "idempotency_window_seconds"),
     *("ordering_key", "handler_type", "filters", "metadata", "enrichment", "redact_paths", "handshake", "priority"),
-    *("rate_limit_per_minute", "max_body_bytes", "retention_days"),
+    *("rate_limit_per_minute", "max_body_bytes", "replay_count_max", "retention_days"),
 )
 
 

@@ -9,6 +9,7 @@ _LAYOUT = struct.Struct(">BQIBIQ8s16s")
 _WINDOW_LAYOUT = struct.Struct(">xQI")
 _VERSION = 1
 INCARNATION_BYTES = 8
+_WINDOW_SECONDS_MAX = 2**32 - 1
 
 
 class Verdict(Enum):
@@ -64,26 +65,35 @@ def ends_at_us(value: bytes) -> int:
     return int(received_at_us + window_seconds * _MICROSECONDS)
 
 
+def kept_until(entry: Entry, processed_as_us: int) -> Entry:
+    """The entry of a request that came again at `processed_as_us`: kept a window longer than until then.
+
+    A replay's is of its origin's time. Without this it would be swept while the rest of that replay still runs.
+    """
+    age_seconds = max(0, -(-(processed_as_us - entry.received_at_us) // _MICROSECONDS))
+    return entry._replace(window_seconds=min(entry.window_seconds + age_seconds, _WINDOW_SECONDS_MAX))
+
+
 def _require_known(value: bytes) -> None:
     if len(value) != _LAYOUT.size or value[0] != _VERSION:
         raise ValueError(f"dedupe entry of {len(value)} bytes, version {value[:1].hex() or 'none'}, is not known")
 
 
 def decide(stored: Entry | None, candidate: Entry) -> Verdict:
-    """Whether `candidate` is new, the very record that made `stored` (redelivered after a crash), or a duplicate.
+    """Whether `candidate` is new, the delivery that made `stored` (redelivered after a crash), or a duplicate.
 
+    Whoever replays may publish a record again that stands there already: under the same delivery id, at another place.
     The window is the candidate's (the webhook's setting of today) and is measured from the first request on ingress
     time; it never slides.
     """
     if stored is None:
         return Verdict.NEW
-    if (stored.offset, stored.partition, stored.lane, stored.incarnation) == (
-        candidate.offset,
-        candidate.partition,
-        candidate.lane,
-        candidate.incarnation,
-    ):
+    if stored.delivery_id == candidate.delivery_id or _place(stored) == _place(candidate):
         return Verdict.REDELIVERED
     if abs(candidate.received_at_us - stored.received_at_us) >= candidate.window_seconds * _MICROSECONDS:
         return Verdict.NEW
     return Verdict.DUPLICATE
+
+
+def _place(entry: Entry) -> tuple[int, int, int, bytes]:
+    return entry.offset, entry.partition, entry.lane, entry.incarnation

@@ -322,8 +322,8 @@ async def test_warnings_stand_in_the_outcome_of_a_delivery_that_fails_afterwards
 
 
 async def test_a_test_request_neither_swallows_a_real_one_nor_is_swallowed(pipeline: PipelineUnderTest) -> None:
-    test, real = alert_request("a-1", is_test=True), alert_request("a-1")
-    outbox = await pipeline.receive(test, test, real, real, test)
+    test, real, again = alert_request("a-1", is_test=True), alert_request("a-1"), alert_request("a-1")
+    outbox = await pipeline.receive(test, test, real, again, test)
     actions = [ActionRequest.model_validate(value) for value in outbox.values(ACTIONS)]
     assert [action.is_test for action in actions] == [True, True, False, True]
     assert [action.release_key is None for action in actions] == [True, True, False, True]
