@@ -10,6 +10,7 @@ from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.postgres import Pool
 from infra.presets import load_presets
+from infra.queries import load_queries
 from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from management.access import Access
@@ -55,6 +56,11 @@ from management.rate_limit import FailedKeys
 from management.rejections.endpoints import rejection_routes
 from management.rejections.repository import RejectionRepository
 from management.rejections.service import RejectionService
+from management.replay_jobs.planning import DELIVERY_QUERIES
+from management.replays.endpoints import replay_routes
+from management.replays.progress import ReplayProgress
+from management.replays.repository import ReplayRepository
+from management.replays.service import ReplayService
 from management.testing import Testing
 from management.webhooks import webhook_routes
 
@@ -66,6 +72,7 @@ class Resources:
     routes: list[APIRouter]
     testing: Testing
     stream: DeliveryStreamService
+    progress: ReplayProgress
 
 
 def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
@@ -83,6 +90,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     delivery_repository = DeliveryRepository(clickhouse, pool)
     deliveries = DeliveryService(delivery_repository, exports)
     stream = DeliveryStreamService(settings.kafka, delivery_repository)
+    replays = ReplayRepository(pool, clickhouse, settings.replays.tenant_open_max)
+    progress = ReplayProgress(replays)
     routes = [
         *people.routes(access),
         # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
@@ -102,7 +111,8 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         *entity_resources(pool, access),
         erasure_routes(ErasureService(ErasureRepository(pool), clickhouse, load_secret_box(settings)), access),
         ledger_routes(LedgerService(LedgerRepository(pool), settings, clickhouse), access),
+        replay_routes(ReplayService(replays, exports, load_queries(DELIVERY_QUERIES)), progress, access),
         rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
-    return Resources(routes, testing, stream)
+    return Resources(routes, testing, stream, progress)

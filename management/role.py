@@ -22,6 +22,7 @@ from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
 from management.replay_jobs.work import ReplayWork
+from management.replays.progress import ReplayProgress
 from management.resources import build_resources
 from management.retention.work import RetentionWork
 from management.status import SystemStatus
@@ -47,6 +48,7 @@ class ManagementRole:
         self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
+        self._progress: ReplayProgress | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
@@ -59,6 +61,7 @@ class ManagementRole:
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
         self._testing, self._stream = resources.testing, resources.stream
+        self._progress = resources.progress
         self._watch = GroupWatch(self._settings)
         self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
         if self._settings.alerts.enabled:
@@ -89,7 +92,7 @@ class ManagementRole:
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests in flight; ClickHouse is closed by who made it."""
         self._operator_sql.release()
-        for waiting in (self._testing, self._stream):
+        for waiting in (self._testing, self._stream, self._progress):
             if waiting is not None:
                 waiting.release()
         if self._server is not None:

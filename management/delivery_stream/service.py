@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from uuid import UUID
 
-import orjson
 from starlette.concurrency import run_in_threadpool
 
-from infra.errors import KafkaUnavailableError, PostgresUnavailableError
+from infra.errors import KafkaUnavailableError
 from infra.settings import KafkaSettings
 from management.deliveries.repository import DeliveryRepository
 from management.delivery_stream.listeners import Change, Listener
@@ -17,23 +16,17 @@ from management.delivery_stream.positions import Missed, Place, read_place, resu
 from management.delivery_stream.schemas import StreamFilter, change_of
 from management.delivery_stream.tail import DeliveryTail, PastReader
 from management.errors import (
-    ApiError,
     NotFoundError,
     Problem,
     TooManyRequestsError,
     UnavailableError,
     ValidationFailedError,
 )
+from management.event_streams import ACCESS_SECONDS, HEARTBEAT_SECONDS, LIFETIME_SECONDS_MAX, Recheck, event, may_still
 
 TENANT_LISTENERS_MAX = 10
 LISTENERS_MAX = 200
-HEARTBEAT_SECONDS = 15.0
-#: How soon a revoked key or an ended session ends its stream.
-ACCESS_SECONDS = 5.0
-LIFETIME_SECONDS_MAX = 3_600.0
 _PAST_READERS_MAX = 4
-
-Recheck = Callable[[], object]
 
 
 class Stream:
@@ -102,12 +95,12 @@ class DeliveryStreamService:
         """The stream as Server-Sent Events, until it ends; `recheck` raises ApiError once the caller may not read."""
         listener = stream.listener
         if stream.missed:
-            yield _event("gap", [missed._asdict() for missed in stream.missed])
+            yield event("gap", [missed._asdict() for missed in stream.missed])
         yield _place_of(listener)
         async for change in self._read_past(stream):
             yield _sent(listener, change)
         if not stream.caught_up:  # what is queued lies after what was not read
-            yield _event("end", {"reason": listener.ended})
+            yield event("end", {"reason": listener.ended})
             return
         closes_at = time.monotonic() + LIFETIME_SECONDS_MAX
         told_at = checked_at = time.monotonic()
@@ -120,13 +113,13 @@ class DeliveryStreamService:
                 listener.end("lifetime")
             if now - checked_at >= ACCESS_SECONDS:
                 checked_at = now
-                if not await run_in_threadpool(_may_still, recheck):
+                if not await run_in_threadpool(may_still, recheck):
                     listener.end("access")
             if now - told_at >= HEARTBEAT_SECONDS:
                 told_at = now
                 self._tail.catch_up(listener)
                 yield _place_of(listener)
-        yield _event("end", {"reason": listener.ended})
+        yield event("end", {"reason": listener.ended})
 
     def _attach(
         self, tenant_id: UUID, wanted: StreamFilter, shown: Place | None, loop: asyncio.AbstractEventLoop
@@ -173,25 +166,10 @@ class DeliveryStreamService:
             del self._open[tenant_id]
 
 
-def _may_still(recheck: Recheck) -> bool:
-    """A store that is away, and a tenant out of calls, say nothing about the caller's rights."""
-    try:
-        recheck()
-    except (TooManyRequestsError, PostgresUnavailableError):
-        return True
-    except ApiError:
-        return False
-    return True
-
-
 def _sent(listener: Listener, change: Change) -> bytes:
     listener.seen[change.partition] = change.offset + 1
     data = change_of(change.record).model_dump_json().encode()
     return b"event: delivery\nid: %s\ndata: %s\n\n" % (show_place(listener.place).encode(), data)
-
-
-def _event(name: str, data: object) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
 
 
 def _place_of(listener: Listener) -> bytes:

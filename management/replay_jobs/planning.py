@@ -1,11 +1,13 @@
 """From what was asked for to a frozen selection: of the log in one statement, of topics part by part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from infra.clickhouse import ClickHouse, Row
 from infra.kafka import admin_client
+from infra.queries import load_queries
 from infra.settings import KafkaSettings
 from infra.topics import topic_incarnations
 from management.deliveries.conditions import conditions_of
@@ -19,6 +21,8 @@ from management.replaying.places import FoundRecord, OffsetRange
 from management.replaying.reading import RecordReader
 from management.replaying.records import origin_id_of
 
+#: Blocks of the filters of deliveries.
+DELIVERY_QUERIES = Path(__file__).parents[1] / "deliveries" / "queries.sql"
 #: A job may select so many deliveries; a plan that selects more fails.
 SELECTED_MAX = 10_000_000
 #: A plan that was begun so often takes longer than it may, or ends its process.
@@ -31,13 +35,11 @@ _NOT_IN_LOG = "the log has no such delivery"
 class Planner:
     """Everything may be done twice. Raises as the stores do, KafkaUnavailableError."""
 
-    def __init__(
-        self, store: JobStore, clickhouse: ClickHouse, kafka: KafkaSettings, delivery_queries: Mapping[str, str]
-    ) -> None:
+    def __init__(self, store: JobStore, clickhouse: ClickHouse, kafka: KafkaSettings) -> None:
         self._store = store
         self._clickhouse = clickhouse
         self._kafka = kafka
-        self._delivery_queries = delivery_queries
+        self._delivery_queries = load_queries(DELIVERY_QUERIES)
 
     def go_on(self, job: Job, reader: RecordReader) -> None:
         """The next part of the plan."""
@@ -112,10 +114,10 @@ class Planner:
 
 def asked_export(selection: Row) -> DeliveryExport:
     """A filter or a time range as the log's export takes it. Raises ValueError for members that are none."""
-    members = dict(selection.get("filter") or selection)
-    if "filter" not in selection and selection.get("webhook_id") is not None:
-        members["webhook_id"] = [selection["webhook_id"]]
-    return DeliveryExport.model_validate({name: value for name, value in members.items() if value is not None})
+    if "filter" in selection:
+        return DeliveryExport.model_validate(selection["filter"])
+    webhook_ids = [selection["webhook_id"]] if "webhook_id" in selection else []
+    return DeliveryExport.model_validate({**selection, "webhook_id": webhook_ids})
 
 
 def _selected(found: FoundRecord) -> Selected:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from infra import metrics
@@ -11,7 +10,6 @@ from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseRefusedError
 from infra.log import get_logger
 from infra.postgres import Connection, Pool
-from infra.queries import load_queries
 from infra.settings import Settings
 from management.group_watch import GroupWatch
 from management.leading import LedWork
@@ -42,8 +40,7 @@ class ReplayWork(LedWork):
         super().__init__(settings.postgres)
         self._settings = settings
         self._store = JobStore(pool)
-        deliveries = load_queries(Path(__file__).parents[1] / "deliveries" / "queries.sql")
-        self._planner = Planner(self._store, clickhouse, settings.kafka, deliveries)
+        self._planner = Planner(self._store, clickhouse, settings.kafka)
         self._publisher = RecordPublisher(settings.kafka, _CLIENT_ID)
         self._batches = BatchWork(pool, clickhouse, self._store, self._publisher)
         self._watcher = Watcher(settings.replays, self._store, clickhouse, watch)

@@ -1,0 +1,1 @@
+"""Replay jobs as callers of the API ask for them, watch them and stop them."""
