@@ -26,9 +26,9 @@ from tests.support.analytics import begin_at_the_end
 from tests.support.relay import ManagementProcess, management_process, prepared
 from tests.support.replays import (
     RequestWriter,
-    await_job,
+    await_ended,
     ends_of_raw_topics,
-    logged_origins,
+    logged_replays,
     replays_in_topics,
     start_job,
 )
@@ -184,7 +184,7 @@ def _kill_and_count(
         _await_moment(host, replay_id, moment, chance)
         host.kill(replay_id, ages_batch=ages_batches)
     host.await_ready()
-    job = await_job(host.call, replay_id, timeout_seconds=_DONE_SECONDS)
+    job = await_ended(host.call, replay_id, timeout_seconds=_DONE_SECONDS)
     print(f"seed {seed}: {host.kills} kills, {host.in_batches} with a batch in hand, {job['counts']}")  # noqa: T201
     _assert_exact(host, job, made, begins)
 
@@ -197,7 +197,7 @@ def _assert_exact(host: Host, job: dict[str, Any], made: list[str], begins: Any)
     in_topics = replays_in_topics(host.settings.kafka, begins)
     assert in_topics == {(job["id"], origin): 1 for origin in made}
     eventually(
-        lambda: logged_origins(host.call, job["id"], host.webhook_id) == once,
+        lambda: Counter(row["replayed_from"] for row in logged_replays(host.call, job["id"])) == once,
         timeout_seconds=_READY_SECONDS,
         what="the log to have each origin once",
     )
