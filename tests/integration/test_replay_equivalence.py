@@ -180,7 +180,7 @@ def _mixed_webhooks(webhooks: WebhookStage) -> dict[str, Json]:
         mapping = {"external_id": "id", **fields}
         return webhooks.create(handler_config={"action": action, "field_mapping": mapping, **same_ids})
 
-    clients = {"external_id": "id", "name": "title", "phone_no": "phone"}
+    clients = {"external_id": "id", "client_name": "title", "phone_no": "phone"}
     return {
         "tickets": tickets,
         "updates": changing("updateTicketByExternalId", priority_id="priority"),

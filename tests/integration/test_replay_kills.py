@@ -22,6 +22,7 @@ import pytest
 from hookline.embedded.kafka import KafkaBroker
 from infra.settings import Settings
 from management.boundary import API
+from tests.integration.test_analytics_sink import await_committed
 from tests.support.analytics import begin_at_the_end
 from tests.support.relay import ManagementProcess, management_process, prepared
 from tests.support.replays import (
@@ -131,12 +132,7 @@ def _write_log(host: Host, deliveries: int) -> list[str]:
     writer = RequestWriter(host.settings.kafka, host.tenant_id)
     made = writer.write(host.webhook_id, ((f"key-{number}", {"number": number}) for number in range(deliveries)))
     writer.close()
-
-    def logged() -> bool:
-        answer = host.call("GET", "/deliveries", params={"webhook_id": host.webhook_id, "per_page": 1})
-        return bool(answer.json()["meta"]["total"] == deliveries)
-
-    eventually(logged, timeout_seconds=_READY_SECONDS, what="everything to be in the log")
+    await_committed(host.settings)
     return made
 
 
