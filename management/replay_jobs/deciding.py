@@ -93,14 +93,15 @@ def _left(
 def _disposition(
     selected: Selected, result: str, code: str | None, reason: str | None, new_id: str | None, at_us: int | None
 ) -> Disposition:
-    known = (selected.topic, selected.partition, selected.offset)
-    place = known if selected.topic else (None, None, None)
+    is_known = bool(selected.topic)
     return Disposition(
         selected.delivery_id,
         selected.origin_id,
         selected.webhook_id,
         selected.received_at_us,
-        *place,
+        selected.topic if is_known else None,
+        selected.partition if is_known else None,
+        selected.offset if is_known else None,
         result,
         code,
         reason,

@@ -1,11 +1,11 @@
 """From what was asked for to a frozen selection: of the log in one statement, of topics part by part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from infra.clickhouse import ClickHouse, Row
+from infra.clickhouse import ClickHouse
 from infra.kafka import admin_client
 from infra.queries import load_queries
 from infra.settings import KafkaSettings
@@ -112,7 +112,7 @@ class Planner:
         self._store.note_planned(job, attempt, partitions, lost, to)
 
 
-def asked_export(selection: Row) -> DeliveryExport:
+def asked_export(selection: Mapping[str, Any]) -> DeliveryExport:
     """A filter or a time range as the log's export takes it. Raises ValueError for members that are none."""
     if "filter" in selection:
         return DeliveryExport.model_validate(selection["filter"])

@@ -74,7 +74,7 @@ class ReplaySelection(BaseModel):
 
 
 class ReplayCreateInput(BaseModel):
-    """What to replay, how, and why. More than 10,000 records wait for confirmation unless `confirm_records` covers them.
+    """What to replay, how, and why. More than 10,000 records wait for confirmation, unless it is given with them.
 
     `redrive` runs again whatever was; `fill` publishes only what has had no success yet.
     """

@@ -18,7 +18,7 @@ from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import ClickHouse
 from infra.kafka import consumer_properties
 from sinks.clickhouse.role import AnalyticsRole
-from tests.support.replays import (
+from tests.support.replay_runs import (
     Json,
     RequestWriter,
     await_ended,

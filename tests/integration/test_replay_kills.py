@@ -25,7 +25,7 @@ from management.boundary import API
 from tests.integration.test_analytics_sink import await_committed
 from tests.support.analytics import begin_at_the_end
 from tests.support.relay import ManagementProcess, management_process, prepared
-from tests.support.replays import (
+from tests.support.replay_runs import (
     RequestWriter,
     await_ended,
     ends_of_raw_topics,

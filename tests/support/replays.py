@@ -1,134 +1,230 @@
-"""Requests as the receiver writes them, replay jobs over them, and what of a job stands in the raw topics."""
+"""Replay jobs on a broker, log and database of their own, gone through step by step by a runner that can be killed."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import orjson
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer
 
+from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.ids import uuid7_text
-from infra.kafka import Outbox, PolledProducer, consumer_properties
-from infra.settings import KafkaSettings
-from infra.topics import EXPEDITED, RECEIVED
-from schemas import headers as record_headers
-from schemas.headers import DeliveryHeaders
+from infra.kafka import consumer_properties, producer_properties
+from infra.postgres import Connection, Pool
+from infra.topics import RECEIVED, RECORDED
+from management.group_watch import GroupWatch
+from management.relays.session import relay_connection
+from management.replay_jobs.work import ReplayWork
+from schemas.headers import DeliveryHeaders, decode, encode
 from schemas.keys import request_key
-from schemas.records import RequestFacts
+from schemas.records import DispatchStatus
+from tests.support.analytics import FACTS, outcome_record
+from tests.support.ledger_stage import LedgerStage
+from tests.support.management import ManagementBase
 from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 
 Json = dict[str, Any]
-Call = Callable[..., httpx.Response]
-_ENDED = ("done", "stopped", "failed")
-_RAW_TOPICS = (RECEIVED, EXPEDITED)
-_FACTS = RequestFacts(
-    method="POST", path="/api/inbound/acme/hook", source_ip="203.0.113.9", content_type="application/json"
-).model_dump_json()
-_ACKNOWLEDGED_SECONDS_MAX = 60.0
-_READ_SECONDS = 1.0
+FAST = 5_000
+_MINUTE_US = 60_000_000
 
 
-class RequestWriter:
-    """Writes requests of one tenant to the raw topic, as a receiver that does nothing else."""
+@dataclass(slots=True)
+class Origin:
+    """A request in the raw topic."""
 
-    def __init__(self, kafka: KafkaSettings, tenant_id: str) -> None:
-        self._producer = PolledProducer(kafka, client_id="test", ack_timeout_seconds=_ACKNOWLEDGED_SECONDS_MAX)
-        self._tenant_id = tenant_id
+    headers: DeliveryHeaders
+    key: bytes
+    partition: int = -1
+    offset: int = -1
 
-    def write(self, webhook_id: str, bodies: Iterable[tuple[str, Json]]) -> list[str]:
-        """New requests, each a pair of the key that orders it (and finds its duplicates) and the body; their ids."""
-        outbox, delivery_ids = Outbox(self._producer), []
-        for key, body in bodies:
-            at_us = now_us()
-            delivery_id = uuid7_text(at_us)
-            headers = DeliveryHeaders(
-                delivery_id, self._tenant_id, webhook_id, 1, at_us, _FACTS.encode(), body.get("event")
-            )
-            outbox.send(
-                RECEIVED,
-                key=request_key(self._tenant_id, webhook_id, key),
-                value=orjson.dumps(body),
-                headers=record_headers.encode(headers),
-                timestamp=at_us // 1_000,
-            )
-            delivery_ids.append(delivery_id)
-        outbox.wait(_ACKNOWLEDGED_SECONDS_MAX)
-        return delivery_ids
+    @property
+    def id(self) -> str:
+        return self.headers.delivery_id
+
+
+@dataclass
+class ReplayStage:
+    """`base` runs the API; the lead over jobs is a test's own."""
+
+    base: ManagementBase
+    clickhouse: ClickHouse
+    pool: Pool
+    ledger: LedgerStage = field(init=False)
+    _times: int = 0
+
+    def __post_init__(self) -> None:
+        kafka = self.base.settings.kafka
+        self.ledger = LedgerStage(self.base.settings, self.clickhouse, self.base.dsn)
+        self._producer = Producer(producer_properties(kafka, "test-replays", ack_timeout_seconds=30))
+        self._consumer = Consumer(consumer_properties(kafka, "test-replays", "test-replays"))
+        self._at_us = now_us() - 30 * _MINUTE_US
+
+    def send(
+        self, webhook: Json, count: int, *, keys: int | None = None, body: bytes = b"{}", **facts: Any
+    ) -> list[Origin]:
+        """Requests of a webhook, one millisecond after the other; of so many keys, or each of its own."""
+        sent: list[Origin] = []
+        tenant_id = str(self.base.tenant.id)
+        for number in range(count):
+            self._at_us += 1_000
+            delivery_id = uuid7_text(self._at_us)
+            dedupe_key = delivery_id if keys is None else f"key-{number % keys}"
+            known = FACTS.model_copy(update=facts).model_dump_json().encode()
+            headers = DeliveryHeaders(delivery_id, tenant_id, webhook["id"], 1, self._at_us, known, dedupe_key)
+            origin = Origin(headers, request_key(tenant_id, webhook["id"], dedupe_key))
+            sent.append(origin)
+            self._produce(RECEIVED, body, origin.key, encode(headers), origin)
+        self.flush()
+        return sent
+
+    def end(self, deliveries: Sequence[DeliveryHeaders], status: str = "dispatched", **members: Any) -> None:
+        """Record an outcome for each."""
+        for one in deliveries:
+            replay = one.replay
+            whole = {
+                "tenant_id": one.tenant_id,
+                "webhook_id": one.webhook_id,
+                "dispatch_status": DispatchStatus(status),
+                "replay_id": None if replay is None else replay.replay_id,
+                "replayed_from": None if replay is None else replay.replay_of,
+                **members,
+            }
+            made = outcome_record(one.delivery_id, one.received_at_us, **whole)
+            self._produce(RECORDED, made.value(), made.key(), made.headers())
+        self.flush()
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
+
+    def stored(self, webhook: Json, count: int, **members: Any) -> list[Origin]:
+        """Requests that are in the log, too."""
+        sent = self.send(webhook, count, **members)
+        self.ledger.store()
+        return sent
+
+    def ask(self, **members: Any) -> Json:
+        """A new job."""
+        wanted = {"mode": "redrive", "reason": "a test", "rate_per_second": FAST, **members}
+        answer = self.base.call("POST", "/replays", json=wanted)
+        assert answer.status_code == 202, answer.text
+        asked: Json = answer.json()
+        return asked
+
+    def shown(self, job: Json) -> Json:
+        answer = self.base.call("GET", f"/replays/{job['id']}")
+        assert answer.status_code == 200, answer.text
+        shown: Json = answer.json()
+        return shown
+
+    def change(self, job: Json, what: str, **members: Any) -> Json:
+        answer = self.base.call("POST", f"/replays/{job['id']}/{what}", json=members)
+        assert answer.status_code == 200, answer.text
+        changed: Json = answer.json()
+        return changed
+
+    def records(self, job: Json, **params: Any) -> list[Json]:
+        answer = self.base.call("GET", f"/replays/{job['id']}/records", params={"per_page": 100, **params})
+        assert answer.status_code == 200, answer.text
+        found: list[Json] = answer.json()["data"]
+        return found
+
+    def published(self, job: Json) -> list[tuple[DeliveryHeaders, Message]]:
+        """Records of a job in the raw topic, by partition and offset."""
+        found: list[tuple[DeliveryHeaders, Message]] = []
+        for place in (end for ends in ends_of(self._consumer, [RECEIVED]).values() for end in ends):
+            first, _ = self._consumer.get_watermark_offsets(place, timeout=10)
+            for message in self._read(place, first):
+                headers = decode(message.headers())
+                if headers.replay is not None and headers.replay.replay_id == job["id"]:
+                    found.append((headers, message))
+        return found
+
+    def check_each_once_in_order(self, job: Json, origins: Sequence[Origin]) -> None:
+        """None of the origins is skipped or doubled, and those of one key are in their order."""
+        by_key: dict[bytes, list[str]] = defaultdict(list)
+        for headers, message in self.published(job):
+            assert headers.replay is not None
+            by_key[message.key()].append(headers.replay.replay_of)
+        expected: dict[bytes, list[str]] = defaultdict(list)
+        for one in origins:
+            expected[one.key].append(one.id)
+        assert by_key == expected
 
     def close(self) -> None:
-        """Let the connection go."""
-        self._producer.close(5)
+        self.ledger.close()
+        self._consumer.close()
+
+    def _read(self, end: Any, first: int) -> list[Message]:
+        if first >= end.offset:
+            return []
+        self._consumer.assign([type(end)(end.topic, end.partition, first)])
+        found: list[Message] = []
+
+        def whole() -> bool:
+            found.extend(self._consumer.consume(500, 0.2))
+            return bool(found and found[-1].offset() >= end.offset - 1)
+
+        eventually(whole, timeout_seconds=30, what=f"{end.topic} to be read")
+        self._consumer.unassign()
+        return [message for message in found if message.offset() < end.offset]
+
+    def _produce(self, topic: str, value: bytes, key: bytes, headers: Any, origin: Origin | None = None) -> None:
+        def placed(error: object, message: Message) -> None:
+            assert error is None
+            if origin is not None:
+                origin.partition, origin.offset = message.partition(), message.offset()
+
+        self._producer.produce(topic, value, key, headers=headers, on_delivery=placed)
+        self._producer.poll(0)
 
 
-def start_job(call: Call, selection: Json, **members: Any) -> str:
-    """The id of a new job; it runs each origin again unless `members` say otherwise."""
-    body = {"selection": selection, "mode": "redrive", "reason": "to see that it is exact", **members}
-    answer = call("POST", "/replays", json=body)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
+class Runner:
+    """What the leading management does, one step at a time, in the test's own thread."""
 
+    def __init__(self, stage: ReplayStage, connection: Connection, **bounds: Any) -> None:
+        settings = stage.base.settings
+        if bounds:
+            settings = settings.model_copy(update={"replays": settings.replays.model_copy(update=bounds)})
+        self._stage = stage
+        self._connection = connection
+        self.watch = GroupWatch(settings)
+        self.work = ReplayWork(settings, stage.pool, stage.clickhouse, self.watch)
 
-def view_job(call: Call, replay_id: str) -> Json:
-    """As the API shows it."""
-    answer = call("GET", f"/replays/{replay_id}")
-    assert answer.status_code == 200, answer.text
-    shown: Json = answer.json()
-    return shown
+    def step(self) -> None:
+        self.work.step(self._connection)
 
+    def until(self, job: Json, *states: str) -> Json:
+        """Go on until the job is in one of these states."""
 
-def await_ended(call: Call, replay_id: str, *, timeout_seconds: float) -> Json:
-    """The job once nothing more is published."""
-    found: list[Json] = []
+        def reached() -> Json | None:
+            self.step()
+            shown = self._stage.shown(job)
+            return shown if shown["state"] in states else None
 
-    def ended() -> bool:
-        found[:] = [view_job(call, replay_id)]
-        return found[0]["state"] in _ENDED
-
-    eventually(ended, timeout_seconds=timeout_seconds, what=f"replay {replay_id} to end")
-    return found[0]
-
-
-def replays_in_topics(kafka: KafkaSettings, begins: Iterable[TopicPartition]) -> Counter[tuple[str, str]]:
-    """How many records of each replay and origin stand in the raw topics, from `begins` on."""
-    consumer = Consumer(consumer_properties(kafka, "test-replays", "test-replays") | {"enable.partition.eof": True})
-    try:
-        remaining = {(begin.topic, begin.partition) for begin in begins}
-        consumer.assign(list(begins))
-        found: Counter[tuple[str, str]] = Counter()
-        while remaining:
-            for message in consumer.consume(10_000, _READ_SECONDS):
-                if message.error() is not None:
-                    remaining.discard((message.topic(), message.partition()))
-                    continue
-                replay = record_headers.decode(message.headers()).replay
-                if replay is not None:
-                    found[replay.replay_id, replay.replay_of] += 1
+        found = eventually(reached, timeout_seconds=60, what=f"the job to be {' or '.join(states)}")
+        assert found is not None
         return found
-    finally:
-        consumer.close()
+
+    def close(self) -> None:
+        self.work.stop(5)
+        self.watch.close()
 
 
-def ends_of_raw_topics(kafka: KafkaSettings) -> list[TopicPartition]:
-    """Where the next records will stand."""
-    consumer = Consumer(consumer_properties(kafka, "test-ends", "test-ends"))
-    try:
-        return [one for partitions in ends_of(consumer, _RAW_TOPICS).values() for one in partitions]
-    finally:
-        consumer.close()
+@contextmanager
+def runner(stage: ReplayStage, **bounds: Any) -> Iterator[Runner]:
+    """One that ends with the context, as when its process is killed: nothing is brought to its end."""
+    with (
+        relay_connection(stage.base.settings.postgres) as connection,
+        closing(Runner(stage, connection, **bounds)) as one,
+    ):
+        yield one
 
 
-def exported(call: Call, **filters: str) -> list[Json]:
-    """The log's rows, each delivery as often as an export has it."""
-    answer = call("GET", "/deliveries/export", params={"format": "jsonl", "bodies": "none", **filters})
-    assert answer.status_code == 200, answer.text
-    return [orjson.loads(line) for line in answer.text.splitlines()]
-
-
-def logged_replays(call: Call, replay_id: str) -> list[Json]:
-    """The log's rows of a replay."""
-    return [row for row in exported(call, is_replay="true") if row["replay_id"] == replay_id]
+def as_json(value: Any) -> bytes:
+    return orjson.dumps(value)
