@@ -22,6 +22,7 @@ from tests.support.replay_runs import (
     Json,
     RequestWriter,
     await_ended,
+    calmly,
     ends_of_raw_topics,
     exported,
     logged_replays,
@@ -66,13 +67,13 @@ class Stage:
 
     def send(self, webhook: Json, *bodies: Json) -> list[str]:
         """Requests that are ordered by their external ids."""
-        return self.writer.write(webhook["id"], [(body["id"], body) for body in bodies])
+        return self.writer.write((webhook["id"], body["id"], body) for body in bodies)
 
     def await_ended(self, webhook: Json, deliveries: int, *, pending: int = 0) -> None:
         """Until so many deliveries are in the log, and no more than so many have no outcome."""
         total = partial(self._total, webhook_id=webhook["id"])
         eventually(
-            lambda: total() == deliveries and total(dispatch_status="pending") == pending,
+            calmly(lambda: total() == deliveries and total(dispatch_status="pending") == pending),
             timeout_seconds=WAIT_SECONDS,
             what=f"{deliveries} outcomes of {webhook['slug']}",
         )
@@ -88,7 +89,7 @@ class Stage:
             rows[:] = logged_replays(call, job["id"])
             return len(rows) == job["counts"]["published"] and all(row["dispatch_status"] != "pending" for row in rows)
 
-        eventually(logged, timeout_seconds=WAIT_SECONDS, what=f"outcomes of {job['counts']}")
+        eventually(calmly(logged), timeout_seconds=WAIT_SECONDS, what=f"outcomes of {job['counts']}")
         return job, rows
 
     def _total(self, **filters: Any) -> int:
@@ -103,7 +104,8 @@ def stage(
     folder = tmp_path_factory.mktemp("replays")
     with webhook_stage(postgres.dsn, clickhouse_engine, folder, processes=False) as webhooks:
         settings = webhooks.base.settings
-        sink = AnalyticsRole(settings, clickhouse_engine)
+        prompt = settings.analytics.model_copy(update={"batch_wait_milliseconds": 200})
+        sink = AnalyticsRole(settings.model_copy(update={"analytics": prompt}), clickhouse_engine)
         sink.start()
         writer = RequestWriter(settings.kafka, str(webhooks.base.tenant.id))
         try:
@@ -196,20 +198,16 @@ def _send_mixed(stage: Stage, hooks: dict[str, Json], chance: random.Random) -> 
     names = [f"ticket-{number}" for number in range(TICKETS)]
     stage.send(hooks["tickets"], *(_change(name, chance) for name in names))
     stage.await_ended(hooks["tickets"], TICKETS)
-    counts = Counter(tickets=TICKETS)
+    changes: list[tuple[str, Json]] = []
     for number in range(CHANGES):
         kind = chance.choice(tuple(hooks))
-        if kind == "clients":
-            stage.send(hooks[kind], _change(f"client-{number % CLIENTS}", chance))
-        else:
-            body = _change(chance.choice(names), chance)
-            stage.send(hooks[kind], body)
-            if kind == "tickets" and number % 4 == 0:
-                counts[kind] += 1
-                stage.send(hooks[kind], {**body, "title": "said again, otherwise"})
-        counts[kind] += 1
-    stage.send(hooks["clients"], *(_change(f"client-{number}", chance) for number in range(CLIENTS)))
-    counts["clients"] += CLIENTS
+        name = f"client-{number % CLIENTS}" if kind == "clients" else chance.choice(names)
+        changes.append((kind, _change(name, chance)))
+        if kind == "tickets" and number % 4 == 0:
+            changes.append((kind, {**changes[-1][1], "title": "said again, otherwise"}))
+    changes += [("clients", _change(f"client-{number}", chance)) for number in range(CLIENTS)]
+    stage.writer.write((hooks[kind]["id"], body["id"], body) for kind, body in changes)
+    counts = Counter(kind for kind, _ in changes) + Counter(tickets=TICKETS)
     for kind, count in counts.items():
         stage.await_ended(hooks[kind], count)
     return counts.total()

@@ -28,6 +28,7 @@ from tests.support.relay import ManagementProcess, management_process, prepared
 from tests.support.replay_runs import (
     RequestWriter,
     await_ended,
+    calmly,
     ends_of_raw_topics,
     logged_replays,
     replays_in_topics,
@@ -130,7 +131,7 @@ def _running_host(kafka: KafkaBroker, dsn: str, folder: Path) -> Iterator[Host]:
 def _write_log(host: Host, deliveries: int) -> list[str]:
     """So many deliveries in the raw topic and in the log."""
     writer = RequestWriter(host.settings.kafka, host.tenant_id)
-    made = writer.write(host.webhook_id, ((f"key-{number}", {"number": number}) for number in range(deliveries)))
+    made = writer.write((host.webhook_id, f"key-{number}", {"number": number}) for number in range(deliveries))
     writer.close()
     await_committed(host.settings)
     return made
@@ -193,7 +194,7 @@ def _assert_exact(host: Host, job: dict[str, Any], made: list[str], begins: Any)
     in_topics = replays_in_topics(host.settings.kafka, begins)
     assert in_topics == {(job["id"], origin): 1 for origin in made}
     eventually(
-        lambda: Counter(row["replayed_from"] for row in logged_replays(host.call, job["id"])) == once,
+        calmly(lambda: Counter(row["replayed_from"] for row in logged_replays(host.call, job["id"])) == once),
         timeout_seconds=_READY_SECONDS,
         what="the log to have each origin once",
     )
