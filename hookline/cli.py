@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hookline import cli_analytics, cli_keys, cli_ledger, cli_sql, cli_tenants, cli_topics, cli_webhooks, console
+from hookline import (
+    cli_analytics,
+    cli_keys,
+    cli_ledger,
+    cli_replay,
+    cli_sql,
+    cli_tenants,
+    cli_topics,
+    cli_webhooks,
+    console,
+)
 from hookline.cli_options import DEFAULT_DATA_DIR, AsJson, DataDir, Port, epilog
 from hookline.embedded.errors import EmbeddedError
 from hookline.errors import ExitCode, exit_code_of
@@ -44,6 +54,7 @@ app.add_typer(cli_topics.app, name="topics")
 app.add_typer(cli_webhooks.app, name="webhooks")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_ledger.app, name="ledger")
+app.add_typer(cli_replay.app, name="replay")
 app.add_typer(cli_tenants.app, name="tenants")
 app.add_typer(cli_tenants.users_app, name="users")
 app.add_typer(cli_analytics.app, name="analytics")

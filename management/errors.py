@@ -9,6 +9,8 @@ ApiError
 ├── NotFoundError             404  no such thing in this tenant
 ├── NotAcceptableError        406  the answer's form is not among those asked for
 ├── ConflictError             409  it clashes with something that is there
+│   └── ReplayRefusedError    409  a delivery that may not be replayed; its code says why
+├── GoneError                 410  what is needed for it was there once
 ├── PreconditionFailedError   412  somebody else changed it since it was read
 ├── BodyTooLargeError         413  the body is over the cap
 ├── TooManyRequestsError      429  the tenant's calls, or sign-ins, of this minute are used up
@@ -111,6 +113,23 @@ class ConflictError(ApiError):
 
     status = 409
     code = "conflict"
+
+
+class ReplayRefusedError(ConflictError):
+    """The delivery may not be replayed now. `code` is one of `webhook_inactive`, `invalid_json`, `replay_limit`,
+    `already_done`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class GoneError(ApiError):
+    """What is needed for it was there once."""
+
+    status = 410
+    code = "gone"
 
 
 class PreconditionFailedError(ApiError):

@@ -32,6 +32,9 @@ from management.authentication import authentication
 from management.deliveries.endpoints import delivery_routes, webhook_delivery_routes
 from management.deliveries.repository import DeliveryRepository
 from management.deliveries.service import DeliveryService
+from management.delivery_replays.endpoints import delivery_replay_routes
+from management.delivery_replays.repository import DeliveryReplayRepository
+from management.delivery_replays.service import DeliveryReplayService
 from management.delivery_stream.endpoints import delivery_stream_routes
 from management.delivery_stream.service import DeliveryStreamService
 from management.entities.resources import entity_resources
@@ -73,6 +76,7 @@ class Resources:
     testing: Testing
     stream: DeliveryStreamService
     progress: ReplayProgress
+    replays: DeliveryReplayService
 
 
 def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> Resources:
@@ -90,8 +94,12 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     delivery_repository = DeliveryRepository(clickhouse, pool)
     deliveries = DeliveryService(delivery_repository, exports)
     stream = DeliveryStreamService(settings.kafka, delivery_repository)
-    replays = ReplayRepository(pool, clickhouse, settings.replays.tenant_open_max)
-    progress = ReplayProgress(replays)
+    replay_jobs = ReplayRepository(pool, clickhouse, settings.replays.tenant_open_max)
+    progress = ReplayProgress(replay_jobs)
+    rejection_repository = RejectionRepository(clickhouse)
+    replays = DeliveryReplayService(
+        DeliveryReplayRepository(pool, clickhouse), delivery_repository, rejection_repository, settings, presets
+    )
     routes = [
         *people.routes(access),
         # Before /inbound-webhooks/{webhook_id}, which would take their last part for an id.
@@ -107,12 +115,13 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
         delivery_stream_routes(stream, access),
         delivery_routes(deliveries, access),
         webhook_delivery_routes(deliveries, access),
+        delivery_replay_routes(replays, access),
         event_type_routes(event_types, access),
         *entity_resources(pool, access),
         erasure_routes(ErasureService(ErasureRepository(pool), clickhouse, load_secret_box(settings)), access),
         ledger_routes(LedgerService(LedgerRepository(pool), settings, clickhouse), access),
-        replay_routes(ReplayService(replays, exports, load_queries(DELIVERY_QUERIES)), progress, access),
-        rejection_routes(RejectionService(RejectionRepository(clickhouse), pool, presets, exports), access),
+        replay_routes(ReplayService(replay_jobs, exports, load_queries(DELIVERY_QUERIES)), progress, access),
+        rejection_routes(RejectionService(rejection_repository, pool, presets, exports), access),
         metrics_routes(MetricsService(MetricsRepository(clickhouse, pool), settings.sla, now_us), access),
     ]
-    return Resources(routes, testing, stream, progress)
+    return Resources(routes, testing, stream, progress, replays)

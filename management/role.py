@@ -14,6 +14,7 @@ from infra.settings import Settings
 from management.alerting.job import AlertJob
 from management.api import build_application
 from management.configuration.relay import ConfigurationRelay
+from management.delivery_replays.service import DeliveryReplayService
 from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
@@ -22,6 +23,7 @@ from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
 from management.replay_jobs.work import ReplayWork
+from management.replaying.forgetting import ReplayForgetting
 from management.replays.progress import ReplayProgress
 from management.resources import build_resources
 from management.retention.work import RetentionWork
@@ -49,6 +51,7 @@ class ManagementRole:
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._progress: ReplayProgress | None = None
+        self._replays: DeliveryReplayService | None = None
         self._operator_sql = OperatorSql(settings, clickhouse)
 
     @property
@@ -60,8 +63,8 @@ class ManagementRole:
         """Returns at once, also while the stores are away. Raises SettingsError when the port cannot be bound."""
         self._pool = open_pool(self._settings.postgres)
         resources = build_resources(self._settings, self._pool, self._clickhouse)
-        self._testing, self._stream = resources.testing, resources.stream
         self._progress = resources.progress
+        self._testing, self._stream, self._replays = resources.testing, resources.stream, resources.replays
         self._watch = GroupWatch(self._settings)
         self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
         if self._settings.alerts.enabled:
@@ -79,6 +82,7 @@ class ManagementRole:
             RetentionWork(self._settings.postgres, self._clickhouse),
             ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
             ReplayWork(self._settings, self._pool, self._clickhouse, self._watch),
+            ReplayForgetting(self._settings.postgres, self._pool, self._clickhouse),
         )
         for work in self._works:
             work.start()
@@ -100,6 +104,8 @@ class ManagementRole:
         for stopped in (self._testing, self._stream):
             if stopped is not None:
                 stopped.stop(timeout_seconds)
+        if self._replays is not None:
+            self._replays.close()
         for job in self._jobs:
             job.stop(timeout_seconds)
         for work in self._works:

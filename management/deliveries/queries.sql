@@ -90,7 +90,18 @@ SELECT
     /*shown_columns*/,
     entity_type, entity_id, toUnixTimestamp64Micro(processed_at) AS processed_at_us, processed_status,
     toUnixTimestamp64Micro(handled_at) AS handled_at_us, handled_status,
-    raw_topic, raw_incarnation, raw_partition, raw_offset
+    raw_topic, raw_incarnation, raw_partition, raw_offset,
+    isNotNull(deliveries.body) AND ifNull(body_expires_at, toDateTime(received_at) + INTERVAL 30 DAY) > now() AS has_body
+FROM deliveries FINAL
+PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
+    AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
+    AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
+    AND ({webhook_id:String} = '' OR webhook_id = toUUIDOrZero({webhook_id:String}))
+LIMIT 1;
+
+-- name: get_stored
+SELECT
+    /*stored_columns*/
 FROM deliveries FINAL
 PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
     AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
@@ -120,6 +131,11 @@ LIMIT 1;
 
 -- name: find_webhook
 SELECT id FROM webhooks WHERE tenant_id = %(tenant_id)s AND id = %(id)s;
+
+-- name: find_replay
+SELECT mode, replayed_by, replayed_at, reason, change_kind, change
+FROM delivery_replays
+WHERE tenant_id = %(tenant_id)s AND delivery_id = %(delivery_id)s;
 
 -- name: where_webhook_id
 AND webhook_id IN {webhook_id:Array(UUID)};

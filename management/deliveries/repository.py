@@ -19,6 +19,7 @@ from management.exports import BLOCK_ROWS_MAX, WHOLE_BODY_ROWS_MAX
 from management.log_pages import SEARCH_SECONDS_MAX, LogPageMeta
 from management.log_reader import Log, LogReader
 from management.paging import LAST_US
+from management.replaying.stored import STORED_COLUMNS
 
 #: Related deliveries that one shows, and how long they are looked for.
 RELATED_MAX = 100
@@ -58,6 +59,12 @@ class DeliveryRepository:
         wanted = {"webhook_id": "" if webhook_id is None else str(webhook_id)}
         return self._by_id(statement, tenant_id, delivery_id, wanted)
 
+    def get_stored(self, tenant_id: UUID, delivery_id: UUID, webhook_id: UUID | None) -> Row | None:
+        """The same with what a replay needs (`management.replaying.stored`). Raises SearchTooWideError."""
+        statement = put_together(self._queries, "get_stored", stored_columns=STORED_COLUMNS)
+        wanted = {"webhook_id": "" if webhook_id is None else str(webhook_id)}
+        return self._by_id(statement, tenant_id, delivery_id, wanted)
+
     def find(self, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID) -> Row | None:
         """Id, time and status of a webhook's delivery. Raises SearchTooWideError."""
         wanted = {"webhook_id": str(webhook_id)}
@@ -83,6 +90,12 @@ class DeliveryRepository:
         with tenant_transaction(self._pool, tenant_id) as connection:
             parameters = {"tenant_id": tenant_id, "id": webhook_id}
             return connection.execute(self._queries["find_webhook"].encode(), parameters).fetchone() is not None
+
+    def find_replay(self, tenant_id: UUID, delivery_id: UUID) -> Row | None:
+        """Who replayed it, when, why and how; None where it is no replay, or one of a job."""
+        with tenant_transaction(self._pool, tenant_id) as connection:
+            parameters = {"tenant_id": tenant_id, "delivery_id": delivery_id}
+            return connection.execute(self._queries["find_replay"].encode(), parameters).fetchone()
 
     def _by_id(self, statement: str, tenant_id: UUID, delivery_id: UUID, wanted: dict[str, Any]) -> Row | None:
         """Where the id's own time says it is; else everywhere."""

@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel
 
 from infra.clickhouse import Row
-from infra.clock import rfc3339
+from infra.clock import rfc3339, rfc3339_of
 from management.deliveries.schemas import (
     ChangedEntity,
     DeliveredRequest,
@@ -16,6 +16,7 @@ from management.deliveries.schemas import (
     RelatedDelivery,
     ShownError,
     ShownLocation,
+    ShownReplay,
     Stage,
     UserAgent,
 )
@@ -58,7 +59,7 @@ def shown_delivery(row: Row) -> InboundWebhookDelivery:
     return InboundWebhookDelivery(**_members_of(row))
 
 
-def shown_detail(row: Row, related: Related) -> DeliveryDetail:
+def shown_detail(row: Row, related: Related, replay: Row | None) -> DeliveryDetail:
     """A delivery as it is shown by itself."""
     raw_record = None
     if row["raw_topic"] is not None:
@@ -74,6 +75,7 @@ def shown_detail(row: Row, related: Related) -> DeliveryDetail:
         duplicates=[one for one, is_duplicate in related.others if is_duplicate],
         replay_origin=related.replay_origin,
         replays=[one for one, is_duplicate in related.others if not is_duplicate],
+        replay=None if replay is None else _replay(replay, has_body=row["has_body"] and row["erased_at_us"] is None),
         related_is_complete=related.is_complete,
     )
 
@@ -136,6 +138,11 @@ def _location(row: Row) -> ShownLocation | None:
 def _members(row: Row, prefix: str, model: type[BaseModel], *but: str) -> dict[str, Any]:
     """The columns of a model's members, which go by their names behind `prefix`."""
     return {name: row[f"{prefix}{name}"] for name in model.model_fields if name not in but}
+
+
+def _replay(replay: Row, *, has_body: bool) -> ShownReplay:
+    change = replay["change"] if has_body else None
+    return ShownReplay(**{**replay, "replayed_at": rfc3339_of(replay["replayed_at"]), "change": change})
 
 
 def _error(row: Row) -> ShownError | None:

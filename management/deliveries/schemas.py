@@ -120,6 +120,21 @@ class ChangedEntity(BaseModel):
     path: str | None
 
 
+class ShownReplay(BaseModel):
+    """Who had this delivery made as a replay, and why.
+
+    `change` is there for a patch: its operations, with `***` for their values where anything of the body is masked. It
+    goes when the body goes.
+    """
+
+    mode: Literal["redrive", "fill"]
+    replayed_by: dict[str, Any]
+    replayed_at: str = Field(description="RFC 3339, UTC, milliseconds")
+    reason: str | None
+    change_kind: Literal["body", "patch"] | None = Field(description="null: the body is the origin's, byte for byte")
+    change: list[dict[str, Any]] | None
+
+
 class DeliveryDetail(InboundWebhookDelivery):
     """A delivery with its whole body, and everything that is known about it.
 
@@ -135,5 +150,6 @@ class DeliveryDetail(InboundWebhookDelivery):
     duplicates: list[RelatedDelivery]
     replay_origin: RelatedDelivery | None = Field(description="the one that this replays")
     replays: list[RelatedDelivery]
+    replay: ShownReplay | None = Field(description="null: it is no replay, or one of a job")
     related_is_complete: bool
     raw_record: RawRecord | None = Field(description="null while the request's record is on its way")

@@ -56,7 +56,8 @@ class DeliveryService:
         row = self._repository.get(tenant_id, delivery_id, webhook_id)
         if row is None:
             raise NotFoundError(f"no delivery {delivery_id}")
-        return shown_detail(row, self._related(tenant_id, row))
+        replay = None if row["replay_id"] is None else self._repository.find_replay(tenant_id, delivery_id)
+        return shown_detail(row, self._related(tenant_id, row), replay)
 
     def _related(self, tenant_id: UUID, row: Row) -> Related:
         found, is_complete = self._repository.related(tenant_id, row)

@@ -25,6 +25,7 @@ from management.erasures.receipts import Cleared, make_receipt
 from management.erasures.repository import ErasureRepository, list_due
 from management.leading import LedWork
 from management.paging import microseconds
+from management.replaying.forgetting import forget_changes
 from schemas.retention import REJECTION_DAYS_DEFAULT
 
 #: Rows that were on their way when it was asked are there by then.
@@ -45,6 +46,7 @@ class ErasureWork(LedWork):
     def __init__(self, postgres: PostgresSettings, pool: Pool, clickhouse: ClickHouse, secret_box: SecretBox) -> None:
         super().__init__(postgres)
         self._repository = ErasureRepository(pool)
+        self._pool = pool
         self._clickhouse = clickhouse
         self._secret_box = secret_box
         self._topics = load_topics()
@@ -107,6 +109,7 @@ class ErasureWork(LedWork):
             self._repository.note_wait(erasure, _REMOVAL_POLL_SECONDS, None)
 
     def _finish(self, erasure: Row, log: ErasableLog) -> None:
+        forget_changes(self._pool, self._clickhouse, erasure["tenant_id"])
         removed_at = datetime.now(UTC)
         own = read_settings(self._clickhouse).get((str(erasure["tenant_id"]), NIL))
         rejection_days = REJECTION_DAYS_DEFAULT if own is None or own.rejections is None else own.rejections

@@ -93,7 +93,7 @@ class BatchWork:
         decided = self._decider.decide(
             job, [Readable(one, found[one.delivery_id]) for one in selected], logged, at_us=now_us()
         )
-        end = reader.bounds(cursor.topic).get(cursor.partition, (0, 0))[1] if cursor.topic else 0
+        end = reader.end_of(cursor.topic, cursor.partition) if cursor.topic else 0
         behind = Cursor(cursor.topic, cursor.partition, selected[-1].offset, UUID(selected[-1].delivery_id))
         at = time.monotonic()
         if not self._store.note(job, behind, decided, end):
@@ -148,7 +148,7 @@ class BatchWork:
         topic, partition = batch.cursor.topic, batch.cursor.partition
         if not wanted:
             return frozenset()
-        end = reader.bounds(topic).get(partition, (0, 0))[1]
+        end = reader.end_of(topic, partition)
         next_offset, found = batch.end_offset, set[str]()
         while next_offset < end and found != wanted:
             still_leads()

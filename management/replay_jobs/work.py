@@ -63,8 +63,10 @@ class ReplayWork(LedWork):
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] in {one[1] for one in due}}
         ends_at = time.monotonic() + _TURNS_SECONDS
         busy = due
-        while busy and time.monotonic() < ends_at and not self._stopping.is_set():
+        while busy and not self._stopping.is_set():
             busy = [one for one in busy if self._turn(connection, *one)]
+            if time.monotonic() >= ends_at:
+                break
         if time.monotonic() - self._forgot_at >= _FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
             for tenant_id, replay_id in list_forgettable(connection, self._settings.replays.records_kept_days):

@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.ids import format_uuid7
 from management.replaying.places import FoundRecord
-from management.webhook_tests.records import RawRecord, TriedRequest, WorkedOut, facts_json
+from management.webhook_tests.records import RawRecord, WorkedOut, facts_json
 from schemas.headers import DeliveryHeaders, RecordPlace, Replay
 from schemas.keys import request_key
 from schemas.records import RequestFacts
@@ -24,19 +24,6 @@ def replay_delivery_id(replay_id: str, origin_id: str, at_us: int) -> str:
 def origin_id_of(headers: DeliveryHeaders) -> str:
     """The delivery that a replay of this record has as its origin."""
     return headers.delivery_id if headers.replay is None else headers.replay.replay_of
-
-
-def tried_request(found: FoundRecord, body: bytes, content_type: str | None) -> TriedRequest:
-    """The request with another body, as it is worked out anew."""
-    facts = found.facts
-    return TriedRequest(
-        method=facts.method,
-        headers=facts.headers | ({"content-type": content_type} if content_type else {}),
-        query=facts.query,
-        content_type=content_type or "",
-        body=body,
-        source_ip=facts.source_ip,
-    )
 
 
 def replay_record(

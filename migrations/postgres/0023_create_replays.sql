@@ -20,6 +20,8 @@ CREATE TABLE delivery_replays (
 CREATE INDEX delivery_replays_by_time ON delivery_replays (tenant_id, replayed_at);
 CREATE INDEX delivery_replays_with_change ON delivery_replays (tenant_id, delivery_id) WHERE change IS NOT NULL;
 SELECT hookline_secure_table('delivery_replays');
+CREATE POLICY published ON delivery_replays FOR SELECT TO hookline_relay USING (true);
+GRANT SELECT (tenant_id, change, replayed_at) ON delivery_replays TO hookline_relay;
 -- How often a delivery was replayed, alone or by a job. `replays_max` is the webhook's limit when that was last asked.
 CREATE TABLE replay_counts (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
@@ -31,3 +33,5 @@ CREATE TABLE replay_counts (
 );
 CREATE INDEX replay_counts_by_time ON replay_counts (tenant_id, last_at);
 SELECT hookline_secure_table('replay_counts');
+CREATE POLICY published ON replay_counts FOR SELECT TO hookline_relay USING (true);
+GRANT SELECT (tenant_id, last_at) ON replay_counts TO hookline_relay;

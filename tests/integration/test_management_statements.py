@@ -51,6 +51,21 @@ INSERT INTO audit_entries (tenant_id, id, actor, action, resource_type, resource
     VALUES ('{id}', '{id}', '{{"name": "{word}"}}', 'a.b', '{word}', '{word}', '{word}');
 INSERT INTO erasures (tenant_id, id, kind, delivery_id, reason, asked_by, asked_at, in_force_until)
     VALUES ('{id}', '{id}', 'body', '{id}', '{word}', '{{}}', '2020-01-01', '2020-01-01');
+INSERT INTO delivery_replays (tenant_id, delivery_id, webhook_id, origin_id, replay_id, mode, replayed_by, replayed_at,
+    change_kind, change) VALUES ('{id}', '{id}', '{id}', '{id}', '{id}', 'fill', '{{}}', '2020-01-01', 'patch', '[]');
+INSERT INTO replay_counts (tenant_id, origin_id, replays, replays_max, last_at)
+    VALUES ('{id}', '{id}', 1, 100, '2020-01-01');
+INSERT INTO replays (tenant_id, id, state, state_cause, selection, mode, reason, rate_per_second, plan_only, asked_by,
+    asked_at, planning_attempts, batches)
+    VALUES ('{id}', '{id}', 'paused', 'lag', '{{}}', 'fill', '{word}', 1, false, '{{}}', '2020-01-01', 60, 60);
+INSERT INTO replay_ranges (tenant_id, replay_id, number, topic, partition, first_offset, last_offset, next_offset)
+    VALUES ('{id}', '{id}', 60, '{word}', 60, 1, 2, 1);
+INSERT INTO replay_cursors (tenant_id, replay_id, topic, partition, selected)
+    VALUES ('{id}', '{id}', '{word}', 60, 60);
+INSERT INTO replay_batches (tenant_id, replay_id, number, topic, partition, passed, last_offset, last_delivery_id,
+    end_offset, written_at) VALUES ('{id}', '{id}', 60, '{word}', 60, 1, 1, '{id}', 1, '2020-01-01');
+INSERT INTO replay_records (tenant_id, replay_id, batch, position, delivery_id, origin_id, result, new_delivery_id,
+    replayed_at_us) VALUES ('{id}', '{id}', 60, 60, '{id}', '{id}', 'noted', '{id}', 1);
 INSERT INTO event_types (tenant_id, name, version, schema, created_by) VALUES ('{id}', '{word}', 1, '{{}}', '{{}}');
 INSERT INTO alerts (tenant_id, id, rule, subject, webhook_id, severity, message, raised_at)
     VALUES ('{id}', '{id}', '{word}', '{word}', '{id}', 'warning', '{word}', now());
@@ -96,12 +111,17 @@ INSERT INTO ledger_differences (tenant_id, id, hour, kind, topic, partition, fir
 _PARAMETER = re.compile(r"%\(([a-z0-9_]+)\)s")
 _TABLES = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_]+)", re.IGNORECASE)
 #: By the name of a parameter, before its type: filters that are left out, and bounds.
-_BY_NAME: dict[str, str | None] = {"limit": "100", "offset": "0", "since": None, "until": None, "token_hash_hex": HASH}
+_BY_NAME: dict[str, str | None] = {
+    **{"limit": "100", "offset": "0", "since": None, "until": None, "token_hash_hex": HASH},
+    **dict.fromkeys(("records", "ranges"), "[]"),
+    "unpublished": f'[{{"new_delivery_id": "{ID}", "result": "lost"}}]',
+}
 _BY_TYPE: dict[str, str] = {
     "uuid": ID,
     "_uuid": f"{{{ID}}}",
     "text": WORD,
     "_text": "{delivery:read}",
+    **dict.fromkeys(("_int4", "_int8"), "{60}"),
     "bool": "true",
     "bytea": f"\\x{HASH}",
     "json": "{}",

@@ -80,6 +80,18 @@ def _open_alert(base: ManagementBase) -> str:
     return alert_id
 
 
+def _ended_replay(base: ManagementBase) -> str:
+    wanted = {"delivery_ids": [str(uuid.uuid4())]}
+    asked = {"selection": wanted, "mode": "fill", "reason": "apart"}
+    replay_id = str(base.call("POST", "/replays", json=asked).json()["id"])
+    eventually(
+        lambda: base.call("GET", f"/replays/{replay_id}").json()["state"] == "done",
+        timeout_seconds=60,
+        what="the replay job to end",
+    )
+    return replay_id
+
+
 def _kept_delivery(base: ManagementBase, clickhouse: ClickHouse) -> str:
     [delivery_id] = delivery_ids(1, now_us())
     source = Source("apart", uuid.uuid4().hex, 0)
@@ -113,6 +125,7 @@ def owned(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Own
     return Owned(
         {
             "erasure_id": erasure["id"],
+            "replay_id": _ended_replay(base),
             "webhook_id": webhook["id"],
             "name": event_type,
             "version": "1",

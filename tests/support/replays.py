@@ -1,230 +1,114 @@
-"""Replay jobs on a broker, log and database of their own, gone through step by step by a runner that can be killed."""
+"""Requests that go the whole way to the log, and their replays: over the API, through real processors and sinks."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import orjson
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import TopicPartition
 
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.ids import uuid7_text
-from infra.kafka import consumer_properties, producer_properties
-from infra.postgres import Connection, Pool
-from infra.topics import RECEIVED, RECORDED
-from management.group_watch import GroupWatch
-from management.relays.session import relay_connection
-from management.replay_jobs.work import ReplayWork
-from schemas.headers import DeliveryHeaders, decode, encode
+from infra.kafka import Outbox, PolledProducer, admin_client
+from infra.settings import AnalyticsSettings
+from infra.topics import request_topic
+from schemas import headers as record_headers
+from schemas.encoding import record_bytes
+from schemas.headers import DeliveryHeaders
 from schemas.keys import request_key
-from schemas.records import DispatchStatus
-from tests.support.analytics import FACTS, outcome_record
-from tests.support.ledger_stage import LedgerStage
-from tests.support.management import ManagementBase
-from tests.support.offsets import ends_of
+from schemas.records import RequestFacts
+from sinks.clickhouse.role import AnalyticsRole
 from tests.support.wait import eventually
+from tests.support.webhook_stage import WebhookStage, webhook_stage
 
 Json = dict[str, Any]
-FAST = 5_000
-_MINUTE_US = 60_000_000
-
-
-@dataclass(slots=True)
-class Origin:
-    """A request in the raw topic."""
-
-    headers: DeliveryHeaders
-    key: bytes
-    partition: int = -1
-    offset: int = -1
-
-    @property
-    def id(self) -> str:
-        return self.headers.delivery_id
+LOGGED_SECONDS = 60.0
+_ANSWER_SECONDS = 20
 
 
 @dataclass
 class ReplayStage:
-    """`base` runs the API; the lead over jobs is a test's own."""
+    """`webhooks` has the API and the demo tenant; `clickhouse` is the log, which the role analytics fills."""
 
-    base: ManagementBase
+    webhooks: WebhookStage
     clickhouse: ClickHouse
-    pool: Pool
-    ledger: LedgerStage = field(init=False)
-    _times: int = 0
+    producer: PolledProducer
 
-    def __post_init__(self) -> None:
-        kafka = self.base.settings.kafka
-        self.ledger = LedgerStage(self.base.settings, self.clickhouse, self.base.dsn)
-        self._producer = Producer(producer_properties(kafka, "test-replays", ack_timeout_seconds=30))
-        self._consumer = Consumer(consumer_properties(kafka, "test-replays", "test-replays"))
-        self._at_us = now_us() - 30 * _MINUTE_US
-
-    def send(
-        self, webhook: Json, count: int, *, keys: int | None = None, body: bytes = b"{}", **facts: Any
-    ) -> list[Origin]:
-        """Requests of a webhook, one millisecond after the other; of so many keys, or each of its own."""
-        sent: list[Origin] = []
-        tenant_id = str(self.base.tenant.id)
-        for number in range(count):
-            self._at_us += 1_000
-            delivery_id = uuid7_text(self._at_us)
-            dedupe_key = delivery_id if keys is None else f"key-{number % keys}"
-            known = FACTS.model_copy(update=facts).model_dump_json().encode()
-            headers = DeliveryHeaders(delivery_id, tenant_id, webhook["id"], 1, self._at_us, known, dedupe_key)
-            origin = Origin(headers, request_key(tenant_id, webhook["id"], dedupe_key))
-            sent.append(origin)
-            self._produce(RECEIVED, body, origin.key, encode(headers), origin)
-        self.flush()
-        return sent
-
-    def end(self, deliveries: Sequence[DeliveryHeaders], status: str = "dispatched", **members: Any) -> None:
-        """Record an outcome for each."""
-        for one in deliveries:
-            replay = one.replay
-            whole = {
-                "tenant_id": one.tenant_id,
-                "webhook_id": one.webhook_id,
-                "dispatch_status": DispatchStatus(status),
-                "replay_id": None if replay is None else replay.replay_id,
-                "replayed_from": None if replay is None else replay.replay_of,
-                **members,
-            }
-            made = outcome_record(one.delivery_id, one.received_at_us, **whole)
-            self._produce(RECORDED, made.value(), made.key(), made.headers())
-        self.flush()
-
-    def flush(self) -> None:
-        assert self._producer.flush(30) == 0
-
-    def stored(self, webhook: Json, count: int, **members: Any) -> list[Origin]:
-        """Requests that are in the log, too."""
-        sent = self.send(webhook, count, **members)
-        self.ledger.store()
-        return sent
-
-    def ask(self, **members: Any) -> Json:
-        """A new job."""
-        wanted = {"mode": "redrive", "reason": "a test", "rate_per_second": FAST, **members}
-        answer = self.base.call("POST", "/replays", json=wanted)
-        assert answer.status_code == 202, answer.text
-        asked: Json = answer.json()
-        return asked
-
-    def shown(self, job: Json) -> Json:
-        answer = self.base.call("GET", f"/replays/{job['id']}")
-        assert answer.status_code == 200, answer.text
+    def call(self, method: str, path: str, *, expected_status: int = 200, **arguments: Any) -> Json:
+        """The answer of the API, which must have this status."""
+        answer = self.webhooks.base.call(method, path, **arguments)
+        assert answer.status_code == expected_status, answer.text
         shown: Json = answer.json()
         return shown
 
-    def change(self, job: Json, what: str, **members: Any) -> Json:
-        answer = self.base.call("POST", f"/replays/{job['id']}/{what}", json=members)
-        assert answer.status_code == 200, answer.text
-        changed: Json = answer.json()
-        return changed
+    def accept(
+        self, webhook: Json, body: object, *, dedupe_key: str | None = None, facts: Json | None = None, **members: Any
+    ) -> str:
+        """A request as the receiver writes one; its delivery id. `members` are of DeliveryHeaders."""
+        at_us = now_us()
+        delivery_id, tenant_id = uuid7_text(at_us), str(self.webhooks.base.tenant.id)
+        path = f"/api/inbound/{self.webhooks.base.tenant.slug}/{webhook['slug']}"
+        known = {"method": "POST", "path": path, "source_ip": "10.0.0.1", "content_type": "application/json"}
+        request = RequestFacts.model_validate(known | (facts or {})).model_dump_json().encode()
+        headers = DeliveryHeaders(
+            delivery_id, tenant_id, webhook["id"], webhook["version"], at_us, request, dedupe_key, **members
+        )
+        outbox = Outbox(self.producer)
+        outbox.send(
+            request_topic(webhook["priority"]),
+            key=request_key(tenant_id, webhook["id"], dedupe_key or delivery_id),
+            value=body if isinstance(body, bytes) else record_bytes(body),
+            headers=record_headers.encode(headers),
+            timestamp=at_us // 1_000,
+        )
+        outbox.wait(_ANSWER_SECONDS)
+        return delivery_id
 
-    def records(self, job: Json, **params: Any) -> list[Json]:
-        answer = self.base.call("GET", f"/replays/{job['id']}/records", params={"per_page": 100, **params})
-        assert answer.status_code == 200, answer.text
-        found: list[Json] = answer.json()["data"]
-        return found
+    def logged(self, delivery_id: str) -> Json:
+        """The delivery's detail, once request and outcome are in the log."""
 
-    def published(self, job: Json) -> list[tuple[DeliveryHeaders, Message]]:
-        """Records of a job in the raw topic, by partition and offset."""
-        found: list[tuple[DeliveryHeaders, Message]] = []
-        for place in (end for ends in ends_of(self._consumer, [RECEIVED]).values() for end in ends):
-            first, _ = self._consumer.get_watermark_offsets(place, timeout=10)
-            for message in self._read(place, first):
-                headers = decode(message.headers())
-                if headers.replay is not None and headers.replay.replay_id == job["id"]:
-                    found.append((headers, message))
-        return found
+        def found() -> Json | None:
+            answer = self.webhooks.base.call("GET", f"/deliveries/{delivery_id}")
+            shown: Json = answer.json()
+            is_whole = answer.status_code == 200 and shown["raw_record"] is not None
+            return shown if is_whole and shown["dispatch_status"] != "pending" else None
 
-    def check_each_once_in_order(self, job: Json, origins: Sequence[Origin]) -> None:
-        """None of the origins is skipped or doubled, and those of one key are in their order."""
-        by_key: dict[bytes, list[str]] = defaultdict(list)
-        for headers, message in self.published(job):
-            assert headers.replay is not None
-            by_key[message.key()].append(headers.replay.replay_of)
-        expected: dict[bytes, list[str]] = defaultdict(list)
-        for one in origins:
-            expected[one.key].append(one.id)
-        assert by_key == expected
+        what = f"delivery {delivery_id} is in the log with its outcome"
+        return eventually(found, timeout_seconds=LOGGED_SECONDS, what=what) or {}
 
-    def close(self) -> None:
-        self.ledger.close()
-        self._consumer.close()
+    def replay(self, delivery_id: str, *, expected_status: int = 202, **given: Any) -> Json:
+        """The answer to a replay by the delivery's id alone."""
+        path = f"/events/{delivery_id}/replay"
+        return self.call("POST", path, expected_status=expected_status, **({"json": given} if given else {}))
 
-    def _read(self, end: Any, first: int) -> list[Message]:
-        if first >= end.offset:
-            return []
-        self._consumer.assign([type(end)(end.topic, end.partition, first)])
-        found: list[Message] = []
+    def refused(self, delivery_id: str, status: int, **given: Any) -> tuple[str, str]:
+        """Code and message of a replay that is refused."""
+        error = self.replay(delivery_id, expected_status=status, **given)["error"]
+        return error["code"], error["message"]
 
-        def whole() -> bool:
-            found.extend(self._consumer.consume(500, 0.2))
-            return bool(found and found[-1].offset() >= end.offset - 1)
-
-        eventually(whole, timeout_seconds=30, what=f"{end.topic} to be read")
-        self._consumer.unassign()
-        return [message for message in found if message.offset() < end.offset]
-
-    def _produce(self, topic: str, value: bytes, key: bytes, headers: Any, origin: Origin | None = None) -> None:
-        def placed(error: object, message: Message) -> None:
-            assert error is None
-            if origin is not None:
-                origin.partition, origin.offset = message.partition(), message.offset()
-
-        self._producer.produce(topic, value, key, headers=headers, on_delivery=placed)
-        self._producer.poll(0)
-
-
-class Runner:
-    """What the leading management does, one step at a time, in the test's own thread."""
-
-    def __init__(self, stage: ReplayStage, connection: Connection, **bounds: Any) -> None:
-        settings = stage.base.settings
-        if bounds:
-            settings = settings.model_copy(update={"replays": settings.replays.model_copy(update=bounds)})
-        self._stage = stage
-        self._connection = connection
-        self.watch = GroupWatch(settings)
-        self.work = ReplayWork(settings, stage.pool, stage.clickhouse, self.watch)
-
-    def step(self) -> None:
-        self.work.step(self._connection)
-
-    def until(self, job: Json, *states: str) -> Json:
-        """Go on until the job is in one of these states."""
-
-        def reached() -> Json | None:
-            self.step()
-            shown = self._stage.shown(job)
-            return shown if shown["state"] in states else None
-
-        found = eventually(reached, timeout_seconds=60, what=f"the job to be {' or '.join(states)}")
-        assert found is not None
-        return found
-
-    def close(self) -> None:
-        self.work.stop(5)
-        self.watch.close()
+    def forget(self, delivery_id: str) -> None:
+        """Have Kafka delete the delivery's record, and all before it."""
+        place = self.logged(delivery_id)["raw_record"]
+        cut = TopicPartition(place["topic"], place["partition"], place["offset"] + 1)
+        admin = admin_client(self.webhooks.base.settings.kafka, "test")
+        admin.delete_records([cut])[cut].result(_ANSWER_SECONDS)
 
 
 @contextmanager
-def runner(stage: ReplayStage, **bounds: Any) -> Iterator[Runner]:
-    """One that ends with the context, as when its process is killed: nothing is brought to its end."""
-    with (
-        relay_connection(stage.base.settings.postgres) as connection,
-        closing(Runner(stage, connection, **bounds)) as one,
-    ):
-        yield one
-
-
-def as_json(value: Any) -> bytes:
-    return orjson.dumps(value)
+def replay_stage(postgres_dsn: str, clickhouse: ClickHouse, folder: Path) -> Iterator[ReplayStage]:
+    """Everything runs, and one processors process has joined."""
+    with webhook_stage(postgres_dsn, clickhouse, folder) as webhooks:
+        prompt = AnalyticsSettings(batch_wait_milliseconds=50)
+        analytics = AnalyticsRole(webhooks.base.settings.model_copy(update={"analytics": prompt}), clickhouse)
+        analytics.start()
+        producer = PolledProducer(webhooks.base.settings.kafka, client_id="test", ack_timeout_seconds=_ANSWER_SECONDS)
+        try:
+            webhooks.await_processors(members=1)
+            yield ReplayStage(webhooks, clickhouse, producer)
+        finally:
+            producer.close(5)
+            analytics.stop(20)
