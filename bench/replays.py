@@ -19,7 +19,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,6 @@ from bench.pipeline import (
     tickets_committed_at,
 )
 from hookline.configuration import settings_of_stack
-from hookline.demo_webhook import FIELD_MAPPING
 from infra import log
 from tests.support.line import OutcomeWatch
 from tests.support.running_stack import RunningStack, running_stack
@@ -79,9 +78,10 @@ class ReplayBench:
 
     def warm_up(self) -> None:
         """Tickets without external ids: one that is known already would make another kind of work of a replay."""
-        mapping = {name: expression for name, expression in FIELD_MAPPING.items() if name != "external_id"}
         webhook_id = self._stack.webhook().config.webhook_id
-        self._call("PATCH", f"/inbound-webhooks/{webhook_id}", {"handler_config": {"field_mapping": mapping}})
+        self._call(
+            "PATCH", f"/inbound-webhooks/{webhook_id}", {"handler_config": {"field_mapping": {"external_id": None}}}
+        )
         self._send(_WARM_UP_REQUESTS, REQUESTS_PER_SECOND)
 
     def live(self, requests: int) -> tuple[float, Range]:
@@ -91,14 +91,14 @@ class ReplayBench:
         seconds = self._last_outcome([delivery_id_of(answer) for answer in answers]) - began
         until = datetime.now(UTC)
         sent = Range(since.isoformat(), until.isoformat(), requests)
-        self._await(lambda: self._logged(sent) >= requests, f"{requests} deliveries in the log")
+        self._await_log(sent)
         return requests / seconds, sent
 
     def replay(self, sent: Range) -> tuple[float, float]:
         """Replays per second up to the last outcome, and records published per second by the job alone."""
         began = time.monotonic()
         replay_id = self.start_job(sent, RATE_MAX)
-        job = self._await(lambda: self._ended(replay_id), "the job to end")
+        job = self._await_job(replay_id, lambda job: job["state"] in _ENDED)
         replays = self._replays(replay_id)
         if len(replays) != sent.deliveries or job["counts"]["published"] != sent.deliveries:
             raise AssertionError(f"not every request was replayed: {job['counts']}")
@@ -110,7 +110,7 @@ class ReplayBench:
     def dry_run(self, sent: Range) -> float:
         """Deliveries per second."""
         began = time.monotonic()
-        found = self._call("POST", "/replays/dry-run", {**sent.selection, "mode": "redrive"})
+        found = self._call("POST", "/replays/dry-run", {"selection": sent.selection, "mode": "redrive"})
         seconds = time.monotonic() - began
         if not found["is_complete"]:
             raise AssertionError(f"the dry run did not come to its end: {found['totals']}")
@@ -127,9 +127,9 @@ class ReplayBench:
     def times_beside_job(self, sent: Range, seconds: float) -> Json:
         """The same while a job replays at the default rate."""
         replay_id = self.start_job(sent, RATE_DEFAULT)
-        self._await(lambda: self._job(replay_id)["counts"]["published"] > 0, "the job to publish")
+        self._await_job(replay_id, lambda job: job["counts"]["published"] > 0)
         times = self.times(seconds)
-        job = self._job(replay_id)
+        job = self._await_job(replay_id, lambda _: True)
         if job["state"] != "running":
             raise AssertionError(f"the job was {job['state']} before the live traffic ended: {job['state_reason']}")
         self._call("POST", f"/replays/{replay_id}/stop", {"reason": "measured"})
@@ -160,29 +160,26 @@ class ReplayBench:
             raise AssertionError(f"not every delivery made a ticket: {dict(statuses)}")
         return max(self._watch.seen[delivery][0][0] for delivery in deliveries)
 
-    def _logged(self, sent: Range) -> int:
+    def _await_log(self, sent: Range) -> None:
         wanted = {"per_page": 1, "dispatch_status": "dispatched", **sent.selection}
-        return int(self._call("GET", "/deliveries", params=wanted)["meta"]["total"])
-
-    def _job(self, replay_id: str) -> Json:
-        return self._call("GET", f"/replays/{replay_id}")
-
-    def _ended(self, replay_id: str) -> Json | None:
-        job = self._job(replay_id)
-        return job if job["state"] in _ENDED else None
+        deadline = time.monotonic() + _SECONDS_MAX
+        while (found := self._call("GET", "/deliveries", params=wanted)["meta"]["total"]) < sent.deliveries:
+            if time.monotonic() >= deadline:
+                raise AssertionError(f"after {_SECONDS_MAX:.0f} s the log had {found} of {sent.deliveries} outcomes")
+            time.sleep(_POLL_SECONDS)
 
     def _replays(self, replay_id: str) -> list[str]:
         answer = self._api.get(f"/replays/{replay_id}/records/export", params={"format": "jsonl"}).raise_for_status()
         found = [orjson.loads(line)["new_delivery_id"] for line in answer.text.splitlines()]
         return [str(delivery_id) for delivery_id in found if delivery_id is not None]
 
-    def _await(self, look: Any, what: str) -> Any:
+    def _await_job(self, replay_id: str, is_there: Callable[[Json], bool]) -> Json:
         deadline = time.monotonic() + _SECONDS_MAX
-        while not (found := look()):
+        while not is_there(job := self._call("GET", f"/replays/{replay_id}")):
             if time.monotonic() >= deadline:
-                raise AssertionError(f"{what}: not within {_SECONDS_MAX:.0f} s")
+                raise AssertionError(f"after {_SECONDS_MAX:.0f} s the job was {job['state']}: {job}")
             time.sleep(_POLL_SECONDS)
-        return found
+        return job
 
     def _call(self, method: str, path: str, body: Json | None = None, params: Mapping[str, Any] | None = None) -> Json:
         answer = self._api.request(method, path, json=body, params=params, timeout=_SECONDS_MAX)
