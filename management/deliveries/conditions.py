@@ -19,6 +19,7 @@ SEARCHED_DAYS_MAX = 31
 PLAIN = (
     *("dispatch_status", "auth_status", "error_code", "priority", "handler", "action", "entity_type", "entity_id"),
     *("duration_ms_min", "duration_ms_max", "idempotency_key", "duplicate_of", "replayed_from", "trace_id"),
+    "replay_id",
     *("body_contains", "webhook_id", "source_ip", "is_replay", "is_test"),
 )
 _WITHOUT_VALUE = ("exists", "not_exists")

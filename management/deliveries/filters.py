@@ -62,6 +62,7 @@ class DeliveryConditions(BaseModel):
     idempotency_key: Text | None = None
     duplicate_of: UUID | None = None
     replayed_from: UUID | None = None
+    replay_id: UUID | None = Field(default=None, description="of a replay job, or of a single replay")
     trace_id: Text | None = None
     body_contains: Text | None = None
     body_path: str | None = Field(

@@ -193,6 +193,9 @@ AND duplicate_of = {duplicate_of:String};
 -- name: where_replayed_from
 AND replayed_from = {replayed_from:String};
 
+-- name: where_replay_id
+AND replay_id = {replay_id:String};
+
 -- name: where_trace_id
 AND trace_id = {trace_id:String};
 

@@ -14,7 +14,7 @@ from infra.postgres import Connection, Pool, Row, tenant_transaction
 from infra.queries import load_queries
 from management.audit_entries.repository import write_system_audit_entry
 from management.paging import microseconds
-from management.replay_jobs.core.states import Cause, Standing, State
+from management.replay_jobs.core.states import OPEN, Cause, Standing, State
 from management.replay_jobs.selections import Cursor
 from management.replaying.counts import count_replays
 
@@ -290,10 +290,14 @@ def read_job(connection: Connection, tenant_id: UUID, replay_id: UUID) -> Job:
     return Job(**{name: members[name] for name in Job.__slots__})
 
 
-def show_open(connection: Connection) -> None:
-    """How many jobs are open, as metrics. `connection` works as hookline_relay."""
-    counted = {row["state"]: row["replays"] for row in connection.execute(_QUERIES["count_open_by_state"].encode())}
-    for state in ("planning", "awaiting_confirmation", "running", "paused"):
+def count_open(connection: Connection) -> dict[str, int]:
+    """How many jobs are open, of all tenants, by state. `connection` works as hookline_relay."""
+    return {row["state"]: row["replays"] for row in connection.execute(_QUERIES["count_open_by_state"].encode())}
+
+
+def show_open(counted: Mapping[str, int]) -> None:
+    """The same as metrics."""
+    for state in OPEN:
         metrics.REPLAYS_OPEN.labels(state).set(counted.get(state, 0))
 
 

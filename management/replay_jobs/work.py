@@ -7,7 +7,7 @@ from uuid import UUID
 
 from infra import metrics
 from infra.clickhouse import ClickHouse
-from infra.errors import ClickHouseRefusedError
+from infra.errors import ClickHouseRefusedError, KafkaUnavailableError
 from infra.log import get_logger
 from infra.postgres import Connection, Pool
 from infra.settings import Settings
@@ -16,7 +16,7 @@ from management.leading import LedWork
 from management.replay_jobs.batches import BatchWork
 from management.replay_jobs.core.rates import TokenBucket
 from management.replay_jobs.core.states import Cause, Standing, State
-from management.replay_jobs.jobs import Job, JobStore, list_due, list_forgettable, read_job, show_open
+from management.replay_jobs.jobs import Job, JobStore, count_open, list_due, list_forgettable, read_job, show_open
 from management.replay_jobs.planning import Planner
 from management.replay_jobs.watching import Watcher
 from management.replaying.publishing import RecordPublisher
@@ -47,6 +47,7 @@ class ReplayWork(LedWork):
         self._buckets: dict[tuple[UUID, int], TokenBucket] = {}
         self._reader: RecordReader | None = None
         self._forgot_at = float("-inf")
+        self._kafka_fault: KafkaUnavailableError | None = None
 
     def stop(self, timeout_seconds: float) -> None:
         """Leave what is not done to another process."""
@@ -58,7 +59,7 @@ class ReplayWork(LedWork):
     def step(self, connection: Connection) -> None:
         """A turn for every job that is due, again and again while some get on."""
         metrics.REPLAYS_LEADER.set(1)
-        show_open(connection)
+        show_open(count_open(connection))
         due = list_due(connection)
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] in {one[1] for one in due}}
         ends_at = time.monotonic() + _TURNS_SECONDS
@@ -67,10 +68,20 @@ class ReplayWork(LedWork):
             busy = [one for one in busy if self._turn(connection, *one)]
             if time.monotonic() >= ends_at:
                 break
+        if self._kafka_fault is not None:
+            fault, self._kafka_fault = self._kafka_fault, None
+            raise fault
         if time.monotonic() - self._forgot_at >= _FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
             for tenant_id, replay_id in list_forgettable(connection, self._settings.replays.records_kept_days):
                 self._store.forget(tenant_id, replay_id)
+
+    def _lead(self, connection: Connection) -> None:
+        try:
+            super()._lead(connection)
+        finally:
+            metrics.REPLAYS_LEADER.set(0)
+            show_open({})
 
     def _turn(self, connection: Connection, tenant_id: UUID, replay_id: UUID) -> bool:
         """Whether the job may go on at once."""
@@ -78,6 +89,9 @@ class ReplayWork(LedWork):
         job = read()
         try:
             return self._go_on(job, read)
+        except KafkaUnavailableError as error:  # the other jobs have their turns before it is told
+            self._kafka_fault = error
+            return False
         except ClickHouseRefusedError as error:
             _log.error("replays.refused", replay_id=str(replay_id), reason=str(error))
             reason = "the log refused what was asked for: see Hookline's own log"

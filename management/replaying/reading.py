@@ -72,7 +72,8 @@ class RecordReader:
     def end_of(self, topic: str, partition: int) -> int:
         """Where the next record of a partition will stand; 0 for one that is not there."""
         with _failures_translated():
-            return self._bounds(topic, partition)[1]
+            bounds = self._bounds(topic, partition)
+        return 0 if bounds is None else bounds[1]
 
     def read(self, places: Sequence[Place], *, seconds_max: float) -> dict[Place, FoundRecord | Lost]:
         """What stands at each place. Raises KafkaUnavailableError where that takes longer than `seconds_max`.

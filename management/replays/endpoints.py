@@ -87,8 +87,9 @@ def replay_routes(service: ReplayService, progress: ReplayProgress, access: Acce
         request: Request, replay_id: UUID, actor: replayer, last_event_id: _LastEventId = None
     ) -> StreamingResponse:
         """The job whenever it changes, until it ends."""
+        await progress.require_job(actor.tenant_id, replay_id)
         require_event_stream(request)
-        seen = await progress.open(actor.tenant_id, replay_id, last_event_id)
+        seen = progress.open(actor.tenant_id, last_event_id)
         events = progress.events(actor.tenant_id, replay_id, seen, lambda: requirement(request))
         return EventStream(events, partial(progress.close, actor.tenant_id))
 

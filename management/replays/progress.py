@@ -34,15 +34,18 @@ class ReplayProgress:
         """End every stream, so that the server can end."""
         self._released = True
 
-    async def open(self, tenant_id: UUID, replay_id: UUID, last_event_id: str | None) -> int:
+    async def require_job(self, tenant_id: UUID, replay_id: UUID) -> None:
+        """Raises NotFoundError where the tenant has no such job."""
+        await run_in_threadpool(self._repository.get, tenant_id, replay_id)
+
+    def open(self, tenant_id: UUID, last_event_id: str | None) -> int:
         """The revision that the caller has seen. Whoever opens has to close.
 
-        Raises NotFoundError, ValidationFailedError for an id that is none, TooManyRequestsError.
+        Raises ValidationFailedError for an id that is none, TooManyRequestsError.
         """
         is_id = last_event_id is None or (last_event_id.isdecimal() and len(last_event_id) <= _REVISION_DIGITS_MAX)
         if not is_id:
             raise ValidationFailedError([Problem("Last-Event-ID", "this is no id of an event of this stream")])
-        await run_in_threadpool(self._repository.get, tenant_id, replay_id)
         if self._open[tenant_id] >= TENANT_WATCHERS_MAX or self._open.total() >= WATCHERS_MAX:
             message = f"{TENANT_WATCHERS_MAX} jobs of this tenant, or {WATCHERS_MAX} in all, are watched already"
             raise TooManyRequestsError(message, headers={"Retry-After": "5"})

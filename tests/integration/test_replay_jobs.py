@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from typing import Any
+from contextlib import closing, contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
 import pytest
 from confluent_kafka import TopicPartition
 
-from hookline.embedded.kafka import start_kafka
 from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import ClickHouse
 from infra.clock import rfc3339
 from infra.kafka import admin_client
-from infra.migrations import migrate
 from infra.postgres import open_pool
-from infra.settings import AnalyticsSettings, ReplaySettings
+from infra.settings import Settings
 from infra.topics import RECEIVED
 from management.replay_jobs import batches, watching
-from management.replay_jobs.jobs import JobStore
 from management.replay_jobs.work import ReplayWork
-from management.replaying.publishing import RecordPublisher
-from tests.support.analytics import make_topics
 from tests.support.management import (
     ManagementBase,
     events_kept,
     make_tenant,
-    management_settings,
     owner_of,
     running_management,
 )
-from tests.support.replay_jobs import Json, Origin, ReplayStage, runner
-from tests.support.stack import new_database
+from tests.support.replay_jobs import KILLS, Json, Killed, Origin, ReplayStage, own_broker, runner
 from tests.support.wait import eventually
 from tests.support.webhooks import create_webhook
 
@@ -44,30 +36,23 @@ def stage(
     postgres: PostgresServer, clickhouse_engine: ClickHouse, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ReplayStage]:
     """A broker of these tests' own, as records are deleted from its topics; nobody leads but who a test makes lead."""
-    folder = tmp_path_factory.mktemp("replays")
-    with start_kafka(folder / "kafka") as broker, new_database(postgres.dsn) as dsn:
-        migrate(dsn)
-        settings = management_settings(broker.bootstrap, dsn, folder / "master.key").model_copy(
-            update={
-                "analytics": AnalyticsSettings(group_id="replay-analytics"),
-                "replays": ReplaySettings(lag_seconds_max=86_400, tenant_open_max=50),
-            }
-        )
-        settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"request_partitions": 2})})
-        make_topics(settings)
-        tenants = make_tenant(dsn, "acme"), make_tenant(dsn, "globex")
-        with (
-            events_kept(dsn),
-            owner_of(dsn) as owner,
-            psycopg.connect(dsn, autocommit=True) as lead,
-        ):
-            lead.execute("SELECT pg_advisory_lock(%s)", (ReplayWork.lock_key,))
-            with running_management(settings, clickhouse_engine) as api:
-                base = ManagementBase(dsn, owner, settings, api, *tenants)
-                pool = open_pool(settings.postgres)
-                with closing(ReplayStage(base, clickhouse_engine, pool)) as made:
-                    yield made
-                pool.close()
+    with (
+        own_broker(postgres, tmp_path_factory.mktemp("replays")) as settings,
+        _led(settings, clickhouse_engine) as made,
+    ):
+        yield made
+
+
+@contextmanager
+def _led(settings: Settings, clickhouse: ClickHouse) -> Iterator[ReplayStage]:
+    dsn = settings.postgres.dsn.get_secret_value()
+    tenants = make_tenant(dsn, "acme"), make_tenant(dsn, "globex")
+    with events_kept(dsn), owner_of(dsn) as owner, psycopg.connect(dsn, autocommit=True) as lead:
+        lead.execute("SELECT pg_advisory_lock(%s)", (ReplayWork.lock_key,))
+        with running_management(settings, clickhouse) as api, open_pool(settings.postgres) as pool:
+            base = ManagementBase(dsn, owner, settings, api, *tenants)
+            with closing(ReplayStage(base, clickhouse, pool)) as made:
+                yield made
 
 
 @pytest.fixture
@@ -88,6 +73,9 @@ def test_a_filter_is_replayed_whole_each_key_in_its_order(stage: ReplayStage, we
     }
     assert sum(part["passed"] for part in shown["partitions"]) == 40
     stage.check_each_once_in_order(job, origins)
+    stage.ledger.store()
+    found = stage.base.call("GET", "/deliveries", params={"replay_id": job["id"], "per_page": 100}).json()["data"]
+    assert {one["replayed_from"] for one in found} == {one.id for one in origins}
     headers, message = stage.published(job)[0]
     origin = next(one for one in origins if headers.replay is not None and one.id == headers.replay.replay_of)
     assert (message.partition(), message.key(), message.value()) == (origin.partition, origin.key, b"{}")
@@ -243,37 +231,6 @@ def test_what_a_rule_refuses_is_counted_with_its_reason(stage: ReplayStage, webh
     codes = {record["delivery_id"]: record["code"] for record in stage.records(job, result="refused")}
     assert codes == {once.id: "replayed_too_often", inactive.id: "webhook_inactive", broken.id: "invalid_json"}
     assert stage.published(job) == []
-
-
-class Killed(Exception):
-    """The runner's process is gone."""
-
-
-def _before(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
-    def kill(*_: Any, **__: Any) -> Any:
-        raise Killed
-
-    patch.setattr(owner, name, kill)
-
-
-def _half_published(patch: pytest.MonkeyPatch) -> None:
-    publish = RecordPublisher.publish
-
-    def half(self: RecordPublisher, records: Any) -> Any:
-        publish(self, records[: len(records) // 2])
-        raise Killed
-
-    patch.setattr(RecordPublisher, "publish", half)
-
-
-KILLS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "frozen, not planned": lambda patch: _before(patch, JobStore, "note_planned"),
-    "read, not written down": lambda patch: _before(patch, JobStore, "note"),
-    "written down, not published": lambda patch: _before(patch, RecordPublisher, "publish"),
-    "half published": _half_published,
-    "published, not marked": lambda patch: _before(patch, JobStore, "finish"),
-    "all passed, not ended": lambda patch: _before(patch, JobStore, "end"),
-}
 
 
 @pytest.mark.parametrize("point", KILLS)

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import Consumer, Message, Producer
 
+from hookline.embedded.kafka import start_kafka
+from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.kafka import consumer_properties, producer_properties
+from infra.migrations import migrate
 from infra.postgres import Connection, Pool
+from infra.settings import AnalyticsSettings, ReplaySettings, Settings
 from infra.topics import RECEIVED, RECORDED
 from management.group_watch import GroupWatch
 from management.relays.session import relay_connection
+from management.replay_jobs.jobs import JobStore
 from management.replay_jobs.work import ReplayWork
+from management.replaying.publishing import RecordPublisher
 from schemas.headers import DeliveryHeaders, decode, encode
 from schemas.keys import request_key
 from schemas.records import DispatchStatus
-from tests.support.analytics import FACTS, outcome_record
+from tests.support.analytics import FACTS, make_topics, outcome_record
 from tests.support.ledger_stage import LedgerStage
-from tests.support.management import ManagementBase
+from tests.support.management import ManagementBase, management_settings
 from tests.support.offsets import ends_of
+from tests.support.stack import new_database
 from tests.support.wait import eventually
 
 Json = dict[str, Any]
@@ -223,3 +232,50 @@ def runner(stage: ReplayStage, **bounds: Any) -> Iterator[Runner]:
         closing(Runner(stage, connection, **bounds)) as one,
     ):
         yield one
+
+
+@contextmanager
+def own_broker(postgres: PostgresServer, folder: Path) -> Iterator[Settings]:
+    """A broker and a migrated database, with settings by which nothing but a test pauses a job."""
+    with start_kafka(folder / "kafka") as broker, new_database(postgres.dsn) as dsn:
+        migrate(dsn)
+        settings = management_settings(broker.bootstrap, dsn, folder / "master.key").model_copy(
+            update={
+                "analytics": AnalyticsSettings(group_id="replay-analytics"),
+                "replays": ReplaySettings(lag_seconds_max=86_400, tenant_open_max=50),
+            }
+        )
+        settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"request_partitions": 2})})
+        make_topics(settings)
+        yield settings
+
+
+class Killed(Exception):
+    """The runner's process is gone."""
+
+
+def _before(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    def kill(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    patch.setattr(owner, name, kill)
+
+
+def _half_published(patch: pytest.MonkeyPatch) -> None:
+    publish = RecordPublisher.publish
+
+    def half(self: RecordPublisher, records: Any) -> Any:
+        publish(self, records[: len(records) // 2])
+        raise Killed
+
+    patch.setattr(RecordPublisher, "publish", half)
+
+
+KILLS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "frozen, not planned": lambda patch: _before(patch, JobStore, "note_planned"),
+    "read, not written down": lambda patch: _before(patch, JobStore, "note"),
+    "written down, not published": lambda patch: _before(patch, RecordPublisher, "publish"),
+    "half published": _half_published,
+    "published, not marked": lambda patch: _before(patch, JobStore, "finish"),
+    "all passed, not ended": lambda patch: _before(patch, JobStore, "end"),
+}
