@@ -101,7 +101,8 @@ class ReplayBench:
         job = self._await_job(replay_id, lambda job: job["state"] in _ENDED)
         replays = self._replays(replay_id)
         if len(replays) != sent.deliveries or job["counts"]["published"] != sent.deliveries:
-            raise AssertionError(f"not every request was replayed: {job['counts']}")
+            lost = self._call("GET", f"/replays/{replay_id}/records", params={"result": "lost", "per_page": 1})["data"]
+            raise AssertionError(f"not every request was replayed: {job['counts']}, {lost}")
         self._watch.await_outcomes(replays, timeout_seconds=_SECONDS_MAX)
         seconds = self._last_outcome(replays) - began
         alone = _seconds_of(job["ended_at"]) - _seconds_of(job["started_at"])
