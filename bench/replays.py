@@ -162,7 +162,8 @@ class ReplayBench:
         return max(self._watch.seen[delivery][0][0] for delivery in deliveries)
 
     def _await_log(self, sent: Range) -> None:
-        wanted = {"per_page": 1, "dispatch_status": "dispatched", **sent.selection}
+        # Outcomes may be there before their requests, which alone say where a request came from, and where it stands.
+        wanted = {"per_page": 1, "dispatch_status": "dispatched", "source_ip": "127.0.0.1", **sent.selection}
         deadline = time.monotonic() + _SECONDS_MAX
         while (found := self._call("GET", "/deliveries", params=wanted)["meta"]["total"]) < sent.deliveries:
             if time.monotonic() >= deadline:

@@ -27,8 +27,9 @@ Json = dict[str, Any]
 Call = Callable[..., httpx.Response]
 _ENDED = ("done", "stopped", "failed")
 _RAW_TOPICS = (RECEIVED, EXPEDITED)
+SOURCE_IP = "203.0.113.9"
 _FACTS = RequestFacts(
-    method="POST", path="/api/inbound/acme/hook", source_ip="203.0.113.9", content_type="application/json"
+    method="POST", path="/api/inbound/acme/hook", source_ip=SOURCE_IP, content_type="application/json"
 ).model_dump_json()
 _ACKNOWLEDGED_SECONDS_MAX = 60.0
 _READ_SECONDS = 1.0
