@@ -85,13 +85,7 @@ WHERE tenant_id = {tenant_id:UUID}
     /*conditions*/
 ORDER BY tenant_id, webhook_id, deliveries.received_at, delivery_id;
 
--- name: get
-SELECT
-    /*shown_columns*/,
-    entity_type, entity_id, toUnixTimestamp64Micro(processed_at) AS processed_at_us, processed_status,
-    toUnixTimestamp64Micro(handled_at) AS handled_at_us, handled_status,
-    raw_topic, raw_incarnation, raw_partition, raw_offset,
-    isNotNull(deliveries.body) AND ifNull(body_expires_at, toDateTime(received_at) + INTERVAL 30 DAY) > now() AS has_body
+-- name: one_delivery
 FROM deliveries FINAL
 PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
     AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
@@ -99,15 +93,19 @@ PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
     AND ({webhook_id:String} = '' OR webhook_id = toUUIDOrZero({webhook_id:String}))
 LIMIT 1;
 
+-- name: get
+SELECT
+    /*shown_columns*/,
+    entity_type, entity_id, toUnixTimestamp64Micro(processed_at) AS processed_at_us, processed_status,
+    toUnixTimestamp64Micro(handled_at) AS handled_at_us, handled_status,
+    raw_topic, raw_incarnation, raw_partition, raw_offset,
+    isNotNull(deliveries.body) AND ifNull(body_expires_at, toDateTime(received_at) + INTERVAL 30 DAY) > now() AS has_body
+/*one_delivery*/;
+
 -- name: get_stored
 SELECT
     /*stored_columns*/
-FROM deliveries FINAL
-PREWHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
-    AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
-    AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
-    AND ({webhook_id:String} = '' OR webhook_id = toUUIDOrZero({webhook_id:String}))
-LIMIT 1;
+/*one_delivery*/;
 
 -- name: find_related
 SELECT

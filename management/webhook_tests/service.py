@@ -20,6 +20,8 @@ from infra.settings import Settings
 from management.access import Actor
 from management.errors import ConflictError, Problem, TooManyRequestsError, UnavailableError, ValidationFailedError
 from management.paging import Page, PageMeta
+from management.replaying.places import Place
+from management.replaying.publishing import RecordPublisher
 from management.webhook_tests.answers import tested_delivery
 from management.webhook_tests.outcomes import OutcomeWatcher
 from management.webhook_tests.previews import Previewer, Trial
@@ -40,7 +42,6 @@ from management.webhook_tests.schemas import (
     TestedDelivery,
     WebhookTestInput,
 )
-from management.webhook_tests.sender import RecordPlace, RecordSender
 from management.webhook_tests.waiting import PendingReasons
 from schemas.encoding import record_bytes
 from schemas.presets import Preset
@@ -48,6 +49,7 @@ from schemas.records import DeliveryRecord, DispatchStatus
 
 #: Tests of one tenant that wait for their outcome at the same time, in one process.
 _WAITING_TESTS_MAX = 5
+_CLIENT_ID = "hookline-management-tests"
 _log = get_logger(__name__)
 
 
@@ -57,7 +59,7 @@ class _Sent(NamedTuple):
     test: NewTest
     webhook: TestedWebhook
     record: RawRecord
-    place: RecordPlace
+    place: Place
     outcome: Future[DeliveryRecord]
 
 
@@ -77,7 +79,7 @@ class WebhookTestService:
         self._wait_seconds = settings.management.test_wait_seconds
         self._key_timeout_seconds = settings.ingress.key_timeout_milliseconds / 1_000
         self._watcher = OutcomeWatcher(settings.kafka)
-        self._sender = RecordSender(settings.kafka)
+        self._publisher = RecordPublisher(settings.kafka, _CLIENT_ID)
         self._reasons = PendingReasons(settings)
         self._waiting_tests: Counter[UUID] = Counter()
 
@@ -92,7 +94,7 @@ class WebhookTestService:
     def stop(self, timeout_seconds: float) -> None:
         """Let the connections go."""
         self._watcher.stop(timeout_seconds)
-        self._sender.close()
+        self._publisher.close()
         self._reasons.close()
 
     async def test(self, actor: Actor, webhook_id: UUID, given: WebhookTestInput) -> TestedDelivery:
@@ -170,7 +172,7 @@ class WebhookTestService:
         try:
             outcome = self._watcher.expect(trial.delivery_id)
             self._repository.add(actor, test, {"dispatch_status": DispatchStatus.PENDING})
-            place = self._sender.send(record)
+            [place] = self._publisher.publish([record])
         except KafkaUnavailableError as error:
             self._watcher.forget(trial.delivery_id)
             _log.warning("tests.not_sent", webhook_id=str(webhook_id), reason=str(error))

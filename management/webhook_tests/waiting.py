@@ -9,7 +9,7 @@ from infra.groups import ConsumerGroup, consumer_groups, group_readers
 from infra.kafka import admin_client
 from infra.lag import LagReader
 from infra.settings import Settings
-from management.webhook_tests.sender import RecordPlace
+from management.replaying.places import Place
 
 _ANSWER_SECONDS_MAX = 2.0
 _ROLES = ("processors", "actions")
@@ -25,7 +25,7 @@ class PendingReasons:
         self._readers: dict[str, LagReader] = {}
         self._asking = threading.Lock()
 
-    def explain(self, place: RecordPlace) -> list[str]:
+    def explain(self, place: Place) -> list[str]:
         """Sentences that begin with the part waited for. Never empty."""
         with self._asking:
             try:

@@ -106,6 +106,7 @@ def test_an_hour_in_which_nothing_is_missing_is_entered_and_verified(stage: Ledg
     sent = stage.send(tenant, hour_us, 20)
     replay = Replay(str(UUID(int=1)), sent[0].text, "redrive", 1)
     others = stage.send(tenant, hour_us, 2, is_test=True) + stage.send(tenant, hour_us, 3, replay=replay)
+    others += stage.send(tenant, hour_us, 1, is_test=True, replay=replay)
     sent[0].invalid_json = sent[1].answered = True
     stage.attest(sent)
     stage.end(sent[:5], "duplicate")
@@ -116,8 +117,8 @@ def test_an_hour_in_which_nothing_is_missing_is_entered_and_verified(stage: Ledg
     examination = stage.examine(hour_us)
     counts = counted(examination, tenant)
     assert (counts.accepted, counts.invalid_json, counts.late, counts.unattested) == (18, 1, 1, 0), counts
-    assert (counts.raw, counts.tests, counts.replays, counts.requests) == (25, 2, 3, 20)
-    assert (counts.duplicate, counts.filtered, counts.failed, counts.dispatched, counts.pending) == (5, 2, 3, 15, 0)
+    assert (counts.raw, counts.tests, counts.replays, counts.requests) == (26, 3, 3, 20)
+    assert (counts.duplicate, counts.filtered, counts.failed, counts.dispatched, counts.pending) == (5, 2, 3, 16, 0)
     assert counts.attested_digest == counts.request_digest > 0
     assert examination.differences == ()
     keep(pool, tenant, examination)

@@ -232,6 +232,7 @@ def test_a_webhook_keeps_its_slug_and_may_take_a_free_one_but_no_taken_one(manag
         ({"idempotency_source": {"type": "jsonata", "value": "$headers.id"}}, "idempotency_source.value"),
         ({"ordering_key": ""}, "ordering_key"),
         ({"rate_limit_per_minute": 60_001}, "rate_limit_per_minute"),
+        ({"replay_count_max": 1_001}, "replay_count_max"),
         ({"idempotency_window_seconds": 2_592_001}, "idempotency_window_seconds"),
         ({"metadata": {"big": 10**20}}, "metadata.big"),
         ({"metadata": {f"k{number}": "x" * 200 for number in range(90)}}, "metadata"),

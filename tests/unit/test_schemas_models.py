@@ -66,6 +66,7 @@ def test_any_other_slug_is_refused(slug: str) -> None:
         ("priority", 0, 3),
         ("rate_limit_per_minute", 1, 60_000),
         ("max_body_bytes", 1, 16_777_216),
+        ("replay_count_max", 0, 1_000),
     ],
 )
 def test_a_number_is_taken_within_its_bounds_only(member: str, lowest: int, highest: int) -> None:
