@@ -26,8 +26,6 @@ _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 #: What the client reads ahead of us.
 _AHEAD_KIBIBYTES_MAX = 32_768
-#: At the end of a partition every other question to the broker waits behind the fetch: half a second each by default.
-_FETCH_WAIT_MILLISECONDS_MAX = 50
 
 DELETED = "the topic keeps it no longer: its retention ended"
 _NOT_YET = "the topic does not reach so far"
@@ -50,11 +48,9 @@ class RecordReader:
 
     def __init__(self, settings: KafkaSettings, client_id: str = "hookline-management-replays") -> None:
         properties = consumer_properties(settings, client_id, client_id)
-        properties |= {
-            "enable.partition.eof": True,
-            "queued.max.messages.kbytes": _AHEAD_KIBIBYTES_MAX,
-            "fetch.wait.max.ms": _FETCH_WAIT_MILLISECONDS_MAX,
-        }
+        # A broker answers one connection's questions in turn: what waits for records that never come holds the next up.
+        properties |= {"fetch.wait.max.ms": 20}
+        properties |= {"enable.partition.eof": True, "queued.max.messages.kbytes": _AHEAD_KIBIBYTES_MAX}
         self._consumer = Consumer(properties)
         #: The next place to be handed out: what stands there was read ahead, or is what the client gives next.
         self._next: Place | None = None

@@ -70,7 +70,8 @@ class ReplayStage:
         kafka = self.base.settings.kafka
         self.ledger = LedgerStage(self.base.settings, self.clickhouse, self.base.dsn)
         self._producer = Producer(producer_properties(kafka, "test-replays", ack_timeout_seconds=30))
-        self._consumer = Consumer(consumer_properties(kafka, "test-replays", "test-replays"))
+        properties = consumer_properties(kafka, "test-replays", "test-replays") | {"fetch.wait.max.ms": 20}
+        self._consumer = Consumer(properties)
         self.watch = GroupWatch(self.base.settings)
         self._at_us = now_us() - 30 * _MINUTE_US
 
