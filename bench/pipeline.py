@@ -70,15 +70,15 @@ _FLOOR_ROWS = "SELECT number, extract(epoch FROM pg_xact_commit_timestamp(xmin))
 
 def measure(data_dir: Path, *, seconds: float = SECONDS, per_second: int = REQUESTS_PER_SECOND) -> dict[str, Any]:
     """Percentiles in milliseconds and memory in MiB, of a new stack on `data_dir` (which must not be there yet)."""
-    _note_commit_times(data_dir)
+    note_commit_times(data_dir)
     with running_stack(data_dir) as stack:
-        bodies = _bodies(int((WARM_UP_SECONDS + seconds) * per_second))
-        answers = _send(stack, bodies, per_second)
+        bodies = alert_bodies(int((WARM_UP_SECONDS + seconds) * per_second))
+        answers = send_alerts(stack, bodies, per_second)
         committed_at = _await_tickets(stack, len(answers))
         memory = memory_of(stack)
         floor = _measure_floor(stack, bodies[: int(seconds * _FLOOR_SHARE * per_second)], per_second)
     counted = answers[int(WARM_UP_SECONDS * per_second) :]
-    waits = [committed_at[_delivery_id(answer)] - answer.due_at for answer in counted]
+    waits = [committed_at[delivery_id_of(answer)] - answer.due_at for answer in counted]
     return {
         "requests_per_second": per_second,
         "seconds": seconds,
@@ -101,7 +101,7 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _note_commit_times(data_dir: Path) -> None:
+def note_commit_times(data_dir: Path) -> None:
     """Have the stack's Postgres keep the time of every commit; it reads this setting when it starts."""
     with (
         start_postgres(StackFolder(data_dir).postgres) as server,
@@ -110,12 +110,14 @@ def _note_commit_times(data_dir: Path) -> None:
         connection.execute(_NOTE_COMMITS)
 
 
-def _bodies(count: int) -> list[bytes]:
-    source, now, shapes = Random(1), int(time.time()), list(SHAPES)
+def alert_bodies(count: int, *, seed: int = 1) -> list[bytes]:
+    """Alerts of all shapes, each with an id of its own; others for another seed."""
+    source, now, shapes = Random(seed), int(time.time()), list(SHAPES)
     return [sample(shapes[number % len(shapes)], source, now) for number in range(count)]
 
 
-def _send(stack: RunningStack, bodies: Sequence[bytes], per_second: int) -> list[ScheduledAnswer]:
+def send_alerts(stack: RunningStack, bodies: Sequence[bytes], per_second: float) -> list[ScheduledAnswer]:
+    """Signed, on a fixed schedule. Raises AssertionError when one is not accepted."""
     webhook, url = stack.webhook(), urlsplit(stack.ready.webhook_url)
     requests = []
     for body in bodies:
@@ -132,7 +134,8 @@ def _send(stack: RunningStack, bodies: Sequence[bytes], per_second: int) -> list
     return answers
 
 
-def _delivery_id(answer: ScheduledAnswer) -> str:
+def delivery_id_of(answer: ScheduledAnswer) -> str:
+    """Of a request that was answered 200."""
     return str(orjson.loads(answer.body)["delivery_id"])
 
 
@@ -143,6 +146,11 @@ def _await_tickets(stack: RunningStack, expected: int) -> dict[str, float]:
         if time.monotonic() > deadline:
             raise AssertionError(f"{found} tickets of {expected} requests after {_SETTLE_SECONDS_MAX:.0f} s")
         time.sleep(_POLL_SECONDS)
+    return tickets_committed_at(stack)
+
+
+def tickets_committed_at(stack: RunningStack) -> dict[str, float]:
+    """Delivery id → Unix seconds of the commit of its ticket, of those that are there."""
     with psycopg.connect(stack.ready.postgres_dsn) as connection:
         committed_at: dict[str, float] = dict(connection.execute(_TICKETS).fetchall())
     return committed_at

@@ -91,6 +91,7 @@ def figures_of(measurements: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
         "management": _management,
         "mixed": _mixed,
         "pipeline": _pipeline,
+        "replays": _replays,
     }
     return [figure for name, read in readers.items() if name in measurements for figure in read(measurements[name])]
 
@@ -210,6 +211,23 @@ def _pipeline(rows: Mapping[str, Any]) -> Iterator[Figure]:
             yield Figure(
                 f"{name} {share} {rate}", rows[what][member], _MILLISECONDS, rows[f"floor_{what}"][member], aim
             )
+
+
+#: A job at its default rate may make the slowest of live traffic take so many times as long.
+_REPLAYS_RATIO_MAX = 2
+
+
+def _replays(rows: Mapping[str, Any]) -> Iterator[Figure]:
+    records, live = f"{rows['records']:,}", rows["live_per_second"]
+    yield Figure(f"replayed, {records} requests", rows["replayed_per_second"], _PER_SECOND, live)
+    yield Figure("records published by the job alone", rows["published_per_second"], _PER_SECOND)
+    yield Figure(f"dry run, {records} requests", rows["dry_run_per_second"], _PER_SECOND)
+    rates = f"at {rows['requests_per_second']}/s beside {rows['replays_per_second']} replays/s"
+    for what, name in (("ticket", "request to ticket"), ("answer", "answer")):
+        for share in ("p50", "p99"):
+            value, floor = (rows[load][what][f"{share}_milliseconds"] for load in ("beside_job", "alone"))
+            aim = _REPLAYS_RATIO_MAX * floor if (what, share) == ("ticket", "p99") else None
+            yield Figure(f"{name} {share} {rates}", value, _MILLISECONDS, floor, aim)
 
 
 def action_rows(measurements: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:

@@ -104,8 +104,10 @@ def webhook_stage(
     *,
     registry: ActionRegistry | None = None,
     kind: type[Workers] = Workers,
+    processes: bool = True,
 ) -> Iterator[WebhookStage]:
-    """The role, the action sink and one processors process; the processors may not have joined yet."""
+    """The role, the action sink and one processors process, unless that is not to be started yet; it may not have
+    joined yet."""
     with start_kafka(folder / "kafka") as broker, new_database(postgres_dsn) as dsn, owner_of(dsn) as owner:
         migrate(dsn)
         settings = management_settings(broker.bootstrap, dsn, folder / "master.key")
@@ -117,7 +119,8 @@ def webhook_stage(
             base = ManagementBase(dsn, owner, settings, api, demo, make_tenant(dsn, "globex"))
             base = replace(base, tenant=replace(demo, admin_key=base.new_key("*")))
             actions.start()
-            workers.start(WORKER)
+            if processes:
+                workers.start(WORKER)
             try:
                 yield WebhookStage(base, workers)
             finally:

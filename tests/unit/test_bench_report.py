@@ -86,6 +86,17 @@ MEASUREMENTS: dict[str, dict[str, Any]] = {
         "export": {"rows": 100_000, "rows_per_second": 9_000, "growth_mebibytes": -3.0},
     },
     "mixed": {"requests_per_second": 5_000, "actions_per_second": 1_500},
+    "replays": {
+        "records": 6_000,
+        "live_per_second": 1_600,
+        "replayed_per_second": 800,
+        "published_per_second": 2_500,
+        "dry_run_per_second": 1_000,
+        "requests_per_second": 300,
+        "replays_per_second": 200,
+        "alone": {"ticket": _TIMES, "answer": _TIMES},
+        "beside_job": {"ticket": {"p50_milliseconds": 3.0, "p99_milliseconds": 18.0}, "answer": _TIMES},
+    },
     "management": {
         "listed": 10_000,
         "list": {"p50_milliseconds": 20.0, "p99_milliseconds": 99.0},
@@ -130,11 +141,12 @@ def test_figures_come_in_the_order_of_the_pipeline_and_only_of_what_was_measured
     assert names[:2] == ["proof, hmac_sha256", "proof, hmac_sha256, 64 KiB"]
     assert names[4] == "verified requests, 1 worker, 64 connections"
     assert names.index("tickets") > names.index("answer p99, 2 workers, 64 connections")
-    assert names[-4:] == [
-        "request to ticket p50 at 500/s",
-        "request to ticket p99 at 500/s",
-        "answer p50 at 500/s",
+    assert names[-8:-3] == [
         "answer p99 at 500/s",
+        "replayed, 6,000 requests",
+        "records published by the job alone",
+        "dry run, 6,000 requests",
+        "request to ticket p50 at 300/s beside 200 replays/s",
     ]
     assert not any("delivery rows" in name for name in names)
 
@@ -159,6 +171,8 @@ def test_more_workers_stand_beside_the_floor_of_one() -> None:
         ("request to ticket p50 at 500/s", ["40 ms", "4 ms", "10.00", "", ""]),
         ("request to ticket p99 at 500/s", ["500 ms", "10 ms", "50.00", "< 500 ms", "no"]),
         ("answer p50 at 500/s", ["1.5 ms", "1.5 ms", "1.00", "", ""]),
+        ("replayed, 6,000 requests", ["800/s", "1,600/s", "0.50", "", ""]),
+        ("request to ticket p99 at 300/s beside 200 replays/s", ["18 ms", "9 ms", "2.00", "< 18 ms", "no"]),
         ("detail among 2,000,000 p99", ["200 ms", "9 ms", "22.22", "< 200 ms", "no"]),
         ("search by JSON path in 1,036,000 bodies p99", ["999 ms", "9 ms", "111.00", "< 1,000 ms", "yes"]),
         ("memory of ten times the export", ["-3 MiB more", "", "", "< 50 MiB more", "yes"]),
