@@ -6,7 +6,7 @@ it follow a null pointer (`rd_kafka_handle_OffsetFetch` to `rd_kafka_cgrp_op`) a
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
@@ -33,6 +33,10 @@ class Backlog:
     oldest_at_us: int | None
     lost_records: int
     committed: int
+
+
+#: The end of each partition, by topic and number.
+Ends = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ class LagReader:
         spans = self._spans(timeout_seconds)
         oldest = self._oldest([span for span in spans if span.records], timeout_seconds)
         return [self._backlog(topic, spans, oldest.get(topic)) for topic in dict.fromkeys(span.topic for span in spans)]
+
+    def ends(self, *, timeout_seconds: float) -> Ends:
+        """Where the group's topics end now. Raises KafkaUnavailableError."""
+        return {(span.topic, span.partition): span.end for span in self._spans(timeout_seconds)}
+
+    def is_before(self, ends: Ends, *, timeout_seconds: float) -> bool:
+        """Whether records in front of these ends are not committed by the group. Raises KafkaUnavailableError."""
+        spans = self._spans(timeout_seconds)
+        return any(span.next_offset < ends.get((span.topic, span.partition), 0) for span in spans)
 
     def has_committed(self, topic: str, partition: int, offset: int, *, timeout_seconds: float) -> bool:
         """Whether the group is done with the record at this place. Raises KafkaUnavailableError."""

@@ -91,6 +91,10 @@ class GroupWatch:
                 self._seen_at = time.monotonic()
             return self._seen
 
+    def seen(self) -> Views:
+        """What was found last; it never waits, and is no older than WATCH_SECONDS while the broker answers."""
+        return self._seen
+
     def close(self) -> None:
         """Stop looking, let the connections go."""
         self._stopping.set()

@@ -110,6 +110,11 @@ class JobStore:
             row = connection.execute(_QUERIES["begin_planning"].encode(), _names(job)).fetchone()
             return None if row is None else int(row["planning_attempts"])
 
+    def note_waiting(self, job: Job, reason: str) -> None:
+        """Why a plan is not begun."""
+        with tenant_transaction(self._pool, job.tenant_id) as connection:
+            connection.execute(_QUERIES["note_waiting"].encode(), {**_names(job), "reason": reason})
+
     def next_range(self, job: Job) -> Row | None:
         """A range of offsets that is not read to its end."""
         with tenant_transaction(self._pool, job.tenant_id) as connection:

@@ -8,7 +8,7 @@ from typing import Any
 from infra.clickhouse import ClickHouse
 from infra.kafka import admin_client
 from infra.queries import load_queries
-from infra.settings import KafkaSettings
+from infra.settings import Settings
 from infra.topics import topic_incarnations
 from management.deliveries.conditions import conditions_of
 from management.deliveries.filters import DeliveryExport
@@ -16,6 +16,7 @@ from management.log_reader import Conditions
 from management.paging import LAST_US, microseconds
 from management.replay_jobs.core.states import Cause, Standing, State, after_planning
 from management.replay_jobs.jobs import Disposition, Job, JobStore
+from management.replay_jobs.log_progress import LogProgress
 from management.replay_jobs.selections import Selected, Selection, in_deleted_range, window_of_ids, with_ids
 from management.replaying.places import FoundRecord, OffsetRange
 from management.replaying.reading import RecordReader
@@ -29,24 +30,37 @@ SELECTED_MAX = 10_000_000
 ATTEMPTS_MAX = 5
 #: Records of a range that are read in one turn.
 SCANNED_RECORDS_MAX = 2_000
+_WAITING = "analytics has not yet put into the log all that came before this was asked for"
 _NOT_IN_LOG = "the log has no such delivery"
 
 
 class Planner:
     """Everything may be done twice. Raises as the stores do, KafkaUnavailableError."""
 
-    def __init__(self, store: JobStore, clickhouse: ClickHouse, kafka: KafkaSettings) -> None:
+    def __init__(self, store: JobStore, clickhouse: ClickHouse, settings: Settings) -> None:
         self._store = store
         self._clickhouse = clickhouse
-        self._kafka = kafka
+        self._kafka = settings.kafka
+        self._progress = LogProgress(settings)
         self._delivery_queries = load_queries(DELIVERY_QUERIES)
 
-    def go_on(self, job: Job, reader: RecordReader) -> None:
-        """The next part of the plan."""
+    def close(self) -> None:
+        """Let the connections go."""
+        self._progress.close()
+
+    def go_on(self, job: Job, reader: RecordReader) -> bool:
+        """The next part of the plan. False: the log has not yet what was there when the job was asked for."""
         offsets = "offsets" in job.selection
+        if not offsets and not self._progress.has_all(job):
+            self._store.note_waiting(job, _WAITING)
+            return False
         attempt = 1 if offsets and job.planning_attempts else self._store.begin_planning(job)
-        if attempt is None:
-            return
+        if attempt is not None:
+            self._plan(job, attempt, reader)
+        return True
+
+    def _plan(self, job: Job, attempt: int, reader: RecordReader) -> None:
+        offsets = "offsets" in job.selection
         if attempt > ATTEMPTS_MAX:
             reason = f"the selection was not found in {ATTEMPTS_MAX} attempts: narrow it"
             self._store.end(job, Standing(State.FAILED, Cause.ERROR, reason))

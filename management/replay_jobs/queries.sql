@@ -29,6 +29,10 @@ UPDATE replays SET planning_attempts = planning_attempts + 1
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND state = 'planning'
 RETURNING planning_attempts
 
+-- name: note_waiting
+UPDATE replays SET state_reason = %(reason)s, revision = revision + 1
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND state = 'planning' AND state_reason IS DISTINCT FROM %(reason)s
+
 -- name: next_range
 SELECT number, topic, partition, first_offset, last_offset, next_offset, deleted_first, deleted_end
 FROM replay_ranges

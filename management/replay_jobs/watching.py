@@ -6,7 +6,7 @@ from uuid import UUID
 from infra.clickhouse import ClickHouse
 from infra.clock import MICROSECONDS
 from infra.settings import ReplaySettings
-from management.group_watch import WATCH_SECONDS, GroupView, GroupWatch
+from management.group_watch import GroupView, GroupWatch
 from management.paging import microseconds
 from management.replay_jobs.core.states import ENDED, Cause, State
 from management.replay_jobs.core.watching import (
@@ -76,7 +76,7 @@ class Watcher:
     def _lag_seconds(self) -> float | None:
         """Of the oldest record that waits; None where that is not known."""
         ages: list[float] = []
-        for group, view in self._watch.look(age_seconds_max=WATCH_SECONDS):
+        for group, view in self._watch.seen():
             if group.role not in _ROLES:
                 continue
             if not isinstance(view, GroupView):

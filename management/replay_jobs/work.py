@@ -41,7 +41,7 @@ class ReplayWork(LedWork):
         super().__init__(settings.postgres)
         self._settings = settings
         self._store = JobStore(pool)
-        self._planner = Planner(self._store, clickhouse, settings.kafka)
+        self._planner = Planner(self._store, clickhouse, settings)
         self._publisher = RecordPublisher(settings.kafka, _CLIENT_ID)
         self._batches = BatchWork(pool, clickhouse, self._store, self._publisher)
         self._watcher = Watcher(settings.replays, self._store, clickhouse, watch)
@@ -54,8 +54,10 @@ class ReplayWork(LedWork):
         """Leave what is not done to another process."""
         super().stop(timeout_seconds)
         self._publisher.close()
-        if self._reader is not None and not self._thread.is_alive():
-            self._reader.__exit__(None, None, None)
+        if not self._thread.is_alive():
+            self._planner.close()
+            if self._reader is not None:
+                self._reader.__exit__(None, None, None)
 
     def step(self, connection: Connection) -> Sequence[str]:
         """A turn for every job that is due, again and again while some get on."""
@@ -102,8 +104,7 @@ class ReplayWork(LedWork):
             return self._batches.resume(job, reader, read)
         self._watcher.look(job)
         if job.state is State.PLANNING:
-            self._planner.go_on(job, reader)
-            return True
+            return self._planner.go_on(job, reader)
         return job.state is State.RUNNING and self._run_on(job, reader)
 
     def _run_on(self, job: Job, reader: RecordReader) -> bool:

@@ -37,6 +37,12 @@ def stage(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Ite
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _everything_is_in_the_log(stage: ReplayStage) -> None:
+    """What a test before this one has sent would be waited for."""
+    stage.ledger.store()
+
+
 @pytest.fixture
 def delivery_id(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> str:
     """Of a webhook that is no longer there."""

@@ -13,6 +13,7 @@ import pytest
 
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
+from infra.topics import RECEIVED
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
@@ -91,7 +92,7 @@ def _dead_letter(base: ManagementBase) -> str:
 
 
 def _ended_replay(base: ManagementBase) -> str:
-    wanted = {"delivery_ids": [str(uuid.uuid4())]}
+    wanted = {"offsets": [f"{RECEIVED}:0:1000000-1000000"]}  # which waits for no log
     asked = {"selection": wanted, "mode": "fill", "reason": "apart"}
     replay_id = str(base.call("POST", "/replays", json=asked).json()["id"])
     eventually(

@@ -108,6 +108,23 @@ def test_a_time_range_of_one_webhook_ends_before_until(stage: ReplayStage, webho
     stage.check_each_once_in_order(job, origins[2:8])
 
 
+def test_what_is_not_in_the_log_yet_is_waited_for(stage: ReplayStage, webhook: Json) -> None:
+    """Also where the log has an outcome and not its request, so that nobody could tell where the record stands."""
+    origins = stage.stored(webhook, 2)
+    late = stage.send(webhook, 3)
+    job = stage.ask(selection={"filter": {"webhook_id": [webhook["id"]]}}, is_logged=False)
+    with runner(stage) as one:
+        for _ in range(3):
+            one.step()
+        shown = stage.shown(job)
+        assert (shown["state"], shown["counts"]["selected"]) == ("planning", 0)
+        assert "analytics has not yet" in shown["state_reason"]
+        stage.ledger.store()
+        counts = one.until(job, "done")["counts"]
+    assert counts["published"] == counts["selected"] == 5
+    stage.check_each_once_in_order(job, [*origins, *late])
+
+
 def test_offsets_are_read_from_the_topic_and_only_ones_own_are_replayed(stage: ReplayStage, webhook: Json) -> None:
     origins = stage.send(webhook, 12)
     in_one = [one for one in origins if one.partition == origins[0].partition]
@@ -245,7 +262,7 @@ def test_a_runner_that_is_killed_between_two_steps_leaves_none_to_skip_or_to_dou
         KILLS[point](patch)
         with pytest.raises(Killed):
             one.until(job, "done")
-    stage.send(webhook, 2)
+    stage.stored(webhook, 2)
     with runner(stage) as one:
         shown = one.until(job, "done")
     assert (shown["counts"]["published"], shown["counts"]["remaining"]) == (30, 0)

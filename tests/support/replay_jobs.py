@@ -118,8 +118,10 @@ class ReplayStage:
         self.ledger.store()
         return sent
 
-    def ask(self, **members: Any) -> Json:
-        """A new job."""
+    def ask(self, *, is_logged: bool = True, **members: Any) -> Json:
+        """A new job; first everything that has come is put into the log, unless it is not to be."""
+        if is_logged:
+            self.ledger.store()
         wanted = {"mode": "redrive", "reason": "a test", "rate_per_second": FAST, **members}
         answer = self.base.call("POST", "/replays", json=wanted)
         assert answer.status_code == 202, answer.text
