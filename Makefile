@@ -4,8 +4,12 @@
 
 VENV = .venv
 BIN = $(VENV)/bin
-# Tests wait more than they work, so one more than the two processors that are reckoned with. Each has servers of its own; a file's tests stay together, and the quick ones of tests/unit come last.
-TEST_PROCESSES = 3
+# Tests wait as much as they work, so more than the two processors that are reckoned with; proofs hold times against
+# bounds, so no more than those. Each process has servers of its own; a file's tests stay together, and the quick ones of
+# tests/unit come last.
+TEST_PROCESSES = 4
+PROOF_PROCESSES = 2
+PYTEST = $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 
@@ -19,8 +23,11 @@ demo: environment ## send 1,000 signed alerts through the whole pipeline (KEEP=1
 up: environment ## run the embedded stack in the foreground, for real use
 	@$(BIN)/hookline up
 
-test: development ## every test that needs no Docker (the soak runs are apart)
-	@$(BIN)/python -m pytest -q -m "not soak and not docker" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+test: development ## every test that needs no Docker, but for proofs and soak runs
+	@$(PYTEST) -m "not proof and not soak and not docker" -n $(TEST_PROCESSES)
+
+proofs: development ## whole stacks, kill -9, floods, measured times
+	@$(PYTEST) -m "proof and not soak and not docker" -n $(PROOF_PROCESSES)
 
 soak: development ## the long, seeded runs: kill -9, rebalances, broker stops
 	@$(BIN)/python -m pytest -q -m soak --timeout=3600
@@ -46,4 +53,4 @@ environment:
 development:
 	@sh tools/prepare.sh requirements-dev.txt
 
-.PHONY: help demo up test soak check bench lock clean environment development
+.PHONY: help demo up test proofs soak check bench lock clean environment development

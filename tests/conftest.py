@@ -9,11 +9,11 @@ from tests.support.actions import action_base
 from tests.support.clickhouse import clickhouse_engine
 from tests.support.docker import docker_engine
 from tests.support.management import management_base, whole_log
-from tests.support.stack import database_dsn, kafka, postgres, stack_folder
+from tests.support.stack import database_dsn, kafka, migrated_dsn, migrated_template, postgres, stack_folder
 
 FIXTURES = (
     *(action_base, clickhouse_engine, database_dsn, docker_engine, kafka, management_base, postgres, stack_folder),
-    whole_log,
+    *(migrated_dsn, migrated_template, whole_log),
 )
 
 

@@ -32,6 +32,8 @@ from tests.support.ingress import (
 from tests.support.ingress_load import sending
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 RECORD_BYTES_MAX = 50_000
 GAPLESS = {"enable.gapless.guarantee": "true"}
 READINESS = b"GET /readyz HTTP/1.1\r\nhost: test\r\n\r\n"

@@ -13,6 +13,8 @@ from schemas.records import Attestation, AttestedRequests
 from tests.support.ingress import Publisher, Watcher, await_status, headers_of, publishing, running_ingress, signed
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 _RAW = (RECEIVED, EXPEDITED)
 
 

@@ -23,6 +23,8 @@ from tests.support.ingress import (
 from tests.support.ingress_load import sending
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 ACK_SECONDS = 2.0
 CAP = 20
 

@@ -16,6 +16,8 @@ from tests.support.ingress import Publisher, RunningIngress, Watcher, await_stat
 from tests.support.ingress_flood import Flood, pour, processes
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 GOOD_PER_SECOND = 400
 CALM_SECONDS = 1
 ADDRESSES = tuple(f"127.0.1.{number}" for number in range(1, 65))

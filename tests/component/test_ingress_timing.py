@@ -14,6 +14,8 @@ from schemas.webhooks import WebhookConfig
 from tests.support.ingress import Publisher, RunningIngress, await_status, running_ingress, signature_of, signed
 from tests.support.ingress_timing import Timed, judge, summary, time_answers
 
+pytestmark = pytest.mark.proof
+
 BODY = b'{"alert":{"id":"a-1","title":"' + b"x" * 450 + b'"}}'
 UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
 REQUESTS = 20_007

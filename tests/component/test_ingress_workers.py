@@ -11,6 +11,8 @@ from tests.support.ingress import Publisher, RunningIngress, await_status, publi
 from tests.support.processes import await_gone, is_gone
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture
 def tenant(kafka: KafkaBroker) -> Iterator[Publisher]:

@@ -17,6 +17,8 @@ from infra.topics import RECORDED, apply_topics
 from management.webhook_tests.outcomes import OutcomeWatcher
 from schemas.records import DeliveryRecord, DispatchStatus
 
+pytestmark = pytest.mark.proof
+
 WAIT_SECONDS = 60.0
 
 

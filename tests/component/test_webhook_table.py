@@ -14,6 +14,8 @@ from schemas.webhooks import WebhookConfig
 from tests.support.ingress import SECRET, Publisher, publishing
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 LIVE_SECONDS = 1.0
 #: More than one batch of the reader.
 SUPERSEDED = 2_000

@@ -17,6 +17,8 @@ from tests.support.running_stack import RunningStack, new_stack_folder, running_
 from tests.support.senders import Senders
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 #: In a normal run; the soak runs have ten for each of ten seeds.
 _KILLS, _KILLS_SOAK = 5, 10
 _ROLES = ("ingress", "processors", "actions", "analytics")

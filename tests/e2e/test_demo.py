@@ -17,7 +17,7 @@ from hookline.ready_file import read_ready_file
 from tests.support.processes import await_gone, mentioning
 from tests.support.running_stack import new_stack_folder
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -22,7 +22,7 @@ from tests.support.management import API, bearer
 from tests.support.running_stack import RunningStack, new_stack_folder, running_stack
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 EXAMPLE = documented("json")
 SECRET = "replace-with-shared-secret"

@@ -17,6 +17,8 @@ from schemas.webhooks import WebhookConfig
 from tests.support.ingress import signed
 from tests.support.line import Line, line
 
+pytestmark = pytest.mark.proof
+
 FIXTURES = (line,)
 _PARALLEL = 200
 _HANDLER = {

@@ -22,7 +22,7 @@ from tests.support.relay import ManagementProcess, management_process
 from tests.support.wait import eventually
 from tests.support.webhooks import WEBHOOKS, webhook_body
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 RECEIVERS = 3
 ROUNDS = 4

@@ -14,6 +14,8 @@ from tests.support.ingress import RawConnection, signed
 from tests.support.line import Line, line
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 FIXTURES = (line,)
 _SITES, _ASSETS_PER_SITE, _UPDATES = 10, 5, 20
 _CONNECTIONS = 5

@@ -31,7 +31,7 @@ from tests.support.plot import KINDS, Hook, Plot
 from tests.support.running_stack import new_stack_folder, running_stack
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 MARKER = f"harmless-{uuid.uuid4().hex}"
 MAPPING = {

@@ -25,6 +25,8 @@ from tests.support.line import Line, line
 from tests.support.processors import GROUP
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 FIXTURES = (line,)
 _DONE_SECONDS_MAX = 2.0
 _BETWEEN_SECONDS = 0.4

@@ -13,6 +13,8 @@ from infra.topics import apply_topics
 from tests.support.processors import Feed, Outcome, Workers, count, shake, wait_until_idle
 from tests.support.requests import publish
 
+pytestmark = pytest.mark.proof
+
 _REQUESTS_PER_SECOND = 2_000
 #: In a normal run, and in each of the soak runs.
 _SECONDS, _SECONDS_SOAK = 15.0, 25.0

@@ -20,8 +20,8 @@ Found = Callable[[ActionContext], UUID | None]
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def run(base: ActionBase, step: Found, **members: Any) -> Outcome:

@@ -12,8 +12,8 @@ OTHER_TENANT = UUID("0190b0a4-0000-7000-8000-0000000000ff")
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def test_title_and_client_give_a_ticket_with_the_defaults_and_one_event(base: ActionBase) -> None:

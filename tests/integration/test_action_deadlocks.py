@@ -26,9 +26,9 @@ ONE_KEY = b"all of a batch in one order"
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
+def base(migrated_dsn: str) -> ActionBase:
     """Six assets and six tickets, each mapped in two namespaces; a deadlock is found in no time."""
-    base = ActionBase.prepare(database_dsn)
+    base = ActionBase.prepare(migrated_dsn)
     base.register(OTHER_WEBHOOK)
     assets = [base.request({"external_id": each, "title": ...}, action=ACTION) for each in IDS]
     tickets = [base.request({"external_id": each}) for each in IDS]

@@ -20,8 +20,8 @@ from tests.support.interruptions import interrupted
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def test_the_same_command_again_returns_the_stored_outcome_and_a_replay_runs(base: ActionBase) -> None:

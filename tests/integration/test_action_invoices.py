@@ -19,8 +19,8 @@ RECEIVED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    base = ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    base = ActionBase.prepare(migrated_dsn)
     add_mapping(base, "invoice", "I-1", base.tenant.ids["invoice"])
     return base
 

@@ -17,8 +17,8 @@ CREATE, STATUS = "createProjectTask", "updateProjectTaskStatusByExternalId"
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def request(base: ActionBase, fields: Mapping[str, Any], **members: Any) -> dict[str, Any]:

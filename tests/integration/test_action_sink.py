@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+import pytest
 
 from hookline.embedded.kafka import KafkaBroker
 from hookline.embedded.postgres import PostgresServer, start_postgres
@@ -24,6 +25,8 @@ from sinks.actions.tickets import CREATE_TICKET
 from tests.support.action_stage import WAIT_SECONDS, Stage, broker, open_stage, stage
 from tests.support.actions import TRACE_HEADERS, TRACE_ID, builtin_registry
 from tests.support.wait import eventually
+
+pytestmark = pytest.mark.proof
 
 FIXTURES = (broker, stage)
 

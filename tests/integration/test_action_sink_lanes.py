@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import closing
 
 import orjson
+import pytest
 from fastapi.routing import APIRoute
 
 from infra.topics import ACTIONS, EXPEDITED_ACTIONS
@@ -14,6 +15,8 @@ from management.status import SystemStatus
 from sinks.actions.role import ActionsRole
 from tests.support.action_stage import WAIT_SECONDS, Stage, broker, stage
 from tests.support.wait import eventually
+
+pytestmark = pytest.mark.proof
 
 FIXTURES = (broker, stage)
 

@@ -13,8 +13,8 @@ RAW_BODY = {"event": {"id": "evt-1"}, "device": {"id": 8812, "hostname": "FRONTD
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def test_an_id_and_a_client_give_an_asset_with_the_defaults_and_one_event(base: ActionBase) -> None:

@@ -18,8 +18,8 @@ DOCUMENTED_BODY = {
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def documented_fields(engine: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from tests.support.assets import FULL_SNAPSHOT, asset_of, mappings, take_events,
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def test_a_device_in_a_new_scope_is_the_same_asset_and_its_realm_follows(base: ActionBase) -> None:

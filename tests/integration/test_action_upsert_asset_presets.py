@@ -23,8 +23,8 @@ WHOSE = ("id", "asset_id", "rmm_provider", "rmm_device_id", "extension", "create
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    base = ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    base = ActionBase.prepare(migrated_dsn)
     for webhook_id in (HANDWRITTEN, *WEBHOOKS.values()):
         base.register(webhook_id)
     return base

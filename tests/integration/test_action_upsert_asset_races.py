@@ -21,8 +21,8 @@ DEVICE = {"device_id": "9", "provider": "acme-rmm"}
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 @pytest.mark.parametrize("snapshot", [None, DEVICE, {"device_id": "9"}])

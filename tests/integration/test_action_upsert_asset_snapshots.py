@@ -32,8 +32,8 @@ from tests.support.assets import (
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    return ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    return ActionBase.prepare(migrated_dsn)
 
 
 def test_a_full_snapshot_makes_an_asset_with_all_its_details(base: ActionBase) -> None:

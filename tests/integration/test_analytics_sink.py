@@ -40,6 +40,8 @@ from tests.support.analytics import (
 )
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 DRAIN_SECONDS = 180
 
 

@@ -22,6 +22,8 @@ from hookline.embedded.kafka import CLASS_LIST, KafkaBroker, start_kafka
 from tests.support.processes import await_gone, is_gone, mentioning, next_line, parent_of, python_process
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 TOPIC = "embedded.record.kept.v1"
 PARENT = """
 import sys, time

@@ -19,6 +19,8 @@ from hookline.embedded.postgres import PostgresServer, start_postgres
 from tests.support.processes import await_gone, is_gone, mentioning, next_line, parent_of, python_process
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 PARENT = """
 import sys, time
 from pathlib import Path

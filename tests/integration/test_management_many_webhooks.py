@@ -9,6 +9,8 @@ import pytest
 from tests.support.management import KnownTenant, ManagementBase, management_base
 from tests.support.webhooks import WEBHOOKS
 
+pytestmark = pytest.mark.proof
+
 __all__ = ["management_base"]
 
 MANY, FEW = 10_000, 100

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from hookline.embedded.kafka import start_kafka
 from tests.support.ingress import publishing, signed
 from tests.support.many_webhooks import loaded_ingress, publish_many
+
+pytestmark = pytest.mark.proof
 
 WEBHOOKS = 100_000
 BYTES_MAX = 500_000_000

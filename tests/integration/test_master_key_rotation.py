@@ -37,6 +37,8 @@ from tests.support.relay import running_relay
 from tests.support.stack import new_database
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).resolve().parents[2]
 WEBHOOKS = 700
 KILLS = 6

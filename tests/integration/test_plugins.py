@@ -24,7 +24,7 @@ from tests.support.relay import ManagementProcess, management_process
 from tests.support.stack import new_database
 from tests.support.webhooks import MAPPING, problems_of, webhook_body
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
 
 COPY = "from hookline_bell import ACTIONS\n"
 FAILING = "raise LookupError('no bell here')\n"

@@ -36,8 +36,8 @@ SELECT tenant_id, gen_random_uuid(), webhook_id, entity_type, 'other', entity_id
 
 
 @pytest.fixture
-def base(database_dsn: str) -> ActionBase:
-    base = ActionBase.prepare(database_dsn)
+def base(migrated_dsn: str) -> ActionBase:
+    base = ActionBase.prepare(migrated_dsn)
     asset_id = str(base.tenant.ids["asset"])
     base.run(base.request({"external_id": "a", "asset_id": asset_id}))
     return base
@@ -148,8 +148,8 @@ def test_the_schema_refuses_states_that_must_not_be(base: ActionBase, change: st
         base.write(change)
 
 
-def test_an_api_key_is_stored_as_hash_and_prefix_and_given_once(database_dsn: str) -> None:
-    base = ActionBase.prepare(database_dsn)
+def test_an_api_key_is_stored_as_hash_and_prefix_and_given_once(migrated_dsn: str) -> None:
+    base = ActionBase.prepare(migrated_dsn)
     key = base.tenant.admin_api_key
     assert key is not None
     assert key.startswith("ixk_")
@@ -157,7 +157,7 @@ def test_an_api_key_is_stored_as_hash_and_prefix_and_given_once(database_dsn: st
     (row,) = base.rows("SELECT * FROM api_keys")
     assert row["key_prefix"] == key[:8]
     assert key[8:] not in str(row)
-    again = ActionBase.prepare(database_dsn)
+    again = ActionBase.prepare(migrated_dsn)
     assert again.tenant.admin_api_key is None
     assert again.tenant.ids == base.tenant.ids
 

@@ -17,6 +17,8 @@ from tests.support.processors import GROUP, count, wait_until_idle
 from tests.support.requests import MASTER_KEY, alert_request, publish
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 #: The real pipeline, which waits at the record "slow" until a file appears.
 _PROGRAM = """
 import asyncio, os, sys

@@ -25,7 +25,7 @@ from tests.support.running_stack import new_stack_folder
 from tests.support.stack import new_database
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 #: In a normal run; a soak run has ten.
 _KILLS, _KILLS_SOAK = 5, 10

@@ -32,7 +32,7 @@ from tests.support.replay_runs import (
 from tests.support.wait import eventually
 from tests.support.webhook_stage import WORKER, WebhookStage, webhook_stage
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 WAIT_SECONDS = 120.0
 TICKETS, CLIENTS, CHANGES = 12, 6, 80

@@ -36,6 +36,8 @@ from tests.support.replay_runs import (
 )
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.proof
+
 #: Processors do not run here: how far behind they are is to hold nothing up.
 _LAG_SECONDS = "1000000"
 _READY_SECONDS = 120.0

@@ -30,7 +30,7 @@ from tests.support.processes import await_gone, is_gone, mentioning
 from tests.support.running_stack import RunningStack, new_stack_folder, running_stack
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS_PROMISED = 15

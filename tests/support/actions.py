@@ -137,9 +137,9 @@ class ActionBase:
 
 
 @pytest.fixture(scope="module")
-def action_base(postgres: PostgresServer) -> Iterator[ActionBase]:
+def action_base(postgres: PostgresServer, migrated_template: str) -> Iterator[ActionBase]:
     """One base for the tests of a file, which use external ids and names of their own; its outbox may hold others'."""
-    with new_database(postgres.dsn) as dsn:
+    with new_database(postgres.dsn, template=migrated_template) as dsn:
         yield ActionBase.prepare(dsn)
 
 

@@ -22,7 +22,6 @@ from hookline.embedded.postgres import PostgresServer
 from infra import log
 from infra.clickhouse import ClickHouse
 from infra.log import get_logger
-from infra.migrations import migrate
 from infra.secretbox import create_master_key_file
 from infra.settings import (
     AlertSettings,
@@ -197,13 +196,13 @@ def whole_log(management_base: ManagementBase, capfd: pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def management_base(
     postgres: PostgresServer,
+    migrated_template: str,
     kafka: KafkaBroker,
     clickhouse_engine: ClickHouse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ManagementBase]:
     """A migrated database of this module's own, tenants `acme` and `globex`, and the role on it, which keeps events."""
-    with new_database(postgres.dsn) as dsn:
-        migrate(dsn)
+    with new_database(postgres.dsn, template=migrated_template) as dsn:
         key_file = tmp_path_factory.mktemp("management") / "master.key"
         settings = management_settings(kafka.bootstrap, dsn, key_file)
         make_topics(settings)
