@@ -218,7 +218,8 @@ class DomainEvent(Record):
     """Value of domain.event.occurred.v1: something happened to an entity. Key: tenant id, a slash, entity id.
 
     `occurred_at` is RFC 3339 in UTC, as all times inside `data`, which is the entity after it. `causation_id` is the
-    delivery or the API's request that led to it; `hops` counts our own actions on the way, this one included.
+    delivery or the API's request that led to it, `replayed_from` what that delivery is a replay of; `hops` counts our
+    own actions on the way, this one included.
     `schemas/events` has the schema of each core type; other packages' actions have types of their own.
     """
 
@@ -230,6 +231,7 @@ class DomainEvent(Record):
     entity_id: str
     actor: EventActor
     causation_id: str
+    replayed_from: str | None = None
     hops: int
     data: dict[str, Any]
     changes: dict[str, FieldChange]

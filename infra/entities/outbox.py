@@ -23,12 +23,13 @@ OutboxRow = dict[str, Any]
 class Cause:
     """Who made a change and what led to it. `causation_id`: the delivery, or the request of the API.
 
-    `hops`: how many of our own actions led to it, this one included.
+    `hops`: how many of our own actions led to it, this one included. `replayed_from`: what the delivery is a replay of.
     """
 
     actor: Mapping[str, Any]
     causation_id: str
     hops: int
+    replayed_from: str | None = None
 
 
 def outbox_row(
@@ -53,6 +54,7 @@ def outbox_row(
         "entity_id": entity_id,
         "actor": cause.actor,
         "causation_id": cause.causation_id,
+        "replayed_from": cause.replayed_from,
         "hops": cause.hops,
         "data": data,
         "changes": changes,

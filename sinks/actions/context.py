@@ -135,6 +135,7 @@ class CommandContext:
                     {"type": "webhook", "id": request.webhook_id, "name": request.webhook_slug},
                     request.delivery_id,
                     request.hops + 1,
+                    request.replayed_from,
                 ),
                 data=data,
                 changes=changes or {},

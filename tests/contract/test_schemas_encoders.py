@@ -128,6 +128,7 @@ def test_an_action_request_is_what_the_model_reads(
     actor_type=st.sampled_from(["webhook", "user", "api_key", "system"]),
     name=TEXT,
     hops=st.integers(0, 1_001),
+    replayed_from=st.none() | st.uuids().map(str),
     data=st.dictionaries(TEXT, JSON_VALUES, max_size=4),
     changes=st.dictionaries(TEXT, st.fixed_dictionaries({"previous": JSON_VALUES, "new": JSON_VALUES}), max_size=2),
 )
@@ -136,6 +137,7 @@ def test_a_domain_event_is_what_the_model_reads(
     actor_type: str,
     name: str,
     hops: int,
+    replayed_from: str | None,
     data: dict[str, Any],
     changes: dict[str, Any],
 ) -> None:
@@ -149,7 +151,7 @@ def test_a_domain_event_is_what_the_model_reads(
         tenant_id=tenant_id,
         entity_type="ticket",
         entity_id=entity_id,
-        cause=Cause(actor, str(causation_id), hops),
+        cause=Cause(actor, str(causation_id), hops, replayed_from),
         data=data,
         changes=changes,
     )
@@ -157,7 +159,7 @@ def test_a_domain_event_is_what_the_model_reads(
     read = DomainEvent.model_validate_json(value)
     assert list(json.loads(value)) == list(DomainEvent.model_fields)
     assert (read.event_id, read.tenant_id, read.entity_id) == (str(event_id), str(tenant_id), str(entity_id))
-    assert (read.type, read.entity_type, read.hops) == (event_type, "ticket", hops)
+    assert (read.type, read.entity_type, read.hops, read.replayed_from) == (event_type, "ticket", hops, replayed_from)
     assert (read.actor.model_dump(), read.causation_id) == (actor, str(causation_id))
     assert read.occurred_at == "2026-01-01T12:30:15.250Z"
     assert (read.data, {field: change.model_dump() for field, change in read.changes.items()}) == (data, changes)

@@ -33,9 +33,12 @@ def test_the_same_command_again_returns_the_stored_outcome_and_a_replay_runs(bas
     assert [outcome.body for outcome in again] == [outcome.body for outcome in first[:2]]
     assert all(outcome.repeated for outcome in again)
     assert base.count("tickets") == base.count("outbox") == 1
-    (replayed,) = base.run(good | {"replay_id": str(uuid4())})
+    origin = {"replay_id": str(uuid4()), "replayed_from": good["delivery_id"]}
+    (replayed,) = base.run(good | origin)
     assert not replayed.repeated
     assert base.count("tickets") == 2
+    told = [row["payload"]["replayed_from"] for row in base.rows("SELECT payload FROM outbox ORDER BY position")]
+    assert told == [None, good["delivery_id"]]
 
 
 def test_what_validation_warned_of_stands_in_the_outcome_also_when_it_is_repeated(base: ActionBase) -> None:
