@@ -250,13 +250,13 @@ class ReplaySettings(_Section):
     """Replay jobs (docs/replay-jobs.md). A job pauses by itself once more than `failures_percent_max` of its deliveries
     have failed, of at least `failures_outcomes_min`, or while live traffic is more than `lag_seconds_max` behind.
 
-    Of one tenant's jobs `tenant_open_max` may be open; what became of each record is kept for `records_kept_days`.
+    Of one tenant's jobs `tenant_jobs_max` may be open; what became of each record is kept for `records_kept_days`.
     """
 
     failures_percent_max: float = Field(default=20.0, gt=0, le=100)
     failures_outcomes_min: int = Field(default=50, ge=1)
     lag_seconds_max: float = Field(default=30.0, gt=0)
-    tenant_open_max: int = Field(default=10, ge=1, le=100)
+    tenant_jobs_max: int = Field(default=10, ge=1, le=100)
     records_kept_days: int = Field(default=90, ge=1, le=3_650)
 
 

@@ -8,8 +8,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from prometheus_client import Gauge
-
 from infra.errors import (
     ClickHouseRefusedError,
     ClickHouseUnavailableError,
@@ -17,6 +15,7 @@ from infra.errors import (
     PostgresUnavailableError,
 )
 from infra.log import get_logger
+from infra.metrics import LeaderGauge
 from infra.postgres import Connection
 from infra.role import PartHealth
 from infra.settings import PostgresSettings
@@ -43,7 +42,7 @@ class LedWork(Background):
     lock_key: ClassVar[int]
     look_seconds: float
     idle_seconds_max: ClassVar[int] = IDLE_SECONDS_MAX
-    leader_gauge: ClassVar[Gauge | None] = None
+    leader_gauge: ClassVar[LeaderGauge | None] = None
 
     def __init__(self, postgres: PostgresSettings, *, first_look_seconds: float = 0.0) -> None:
         super().__init__(self.name)

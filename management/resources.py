@@ -103,7 +103,7 @@ def build_resources(settings: Settings, pool: Pool, clickhouse: ClickHouse) -> R
     deliveries = DeliveryService(delivery_repository, exports)
     stream = DeliveryStreamService(settings.kafka, delivery_repository)
     letters = DeadLetterService(DeadLetterRepository(pool, clickhouse), settings, presets)
-    replay_jobs = ReplayRepository(pool, clickhouse, settings.replays.tenant_open_max)
+    replay_jobs = ReplayRepository(pool, clickhouse, settings.replays.tenant_jobs_max)
     progress = ReplayProgress(replay_jobs)
     rejection_repository = RejectionRepository(clickhouse)
     replays = DeliveryReplayService(

@@ -34,7 +34,7 @@ def details(answer: httpx.Response) -> set[str]:
 def test_every_kind_that_the_api_makes_has_an_example() -> None:
     made = {name.removeprefix("create_") for name, op in OPERATIONS.items() if op.path.strip("/").count("/") == 0}
     named = {name for name in made if f"create_{name}" in OPERATIONS}
-    others = {"user", "role", "api_key", "event_type", "inbound_webhook", "erasure"}
+    others = {"user", "role", "api_key", "event_type", "inbound_webhook", "erasure", "replay"}
     assert named - others == set(EXAMPLES)
 
 

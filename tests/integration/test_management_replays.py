@@ -139,7 +139,7 @@ def test_what_is_wrong_with_a_job_is_named(management_base: ManagementBase) -> N
 
 def test_a_tenant_may_have_so_many_jobs_open_and_no_more(management_base: ManagementBase) -> None:
     base = management_base
-    open_max = base.settings.replays.tenant_open_max
+    open_max = base.settings.replays.tenant_jobs_max
     jobs = [asked(base, str(uuid.uuid4()), plan_only=True) for _ in range(open_max)]
     refused = base.call("POST", PATH, json=wanted(str(uuid.uuid4())))
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")

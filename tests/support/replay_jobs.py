@@ -245,7 +245,7 @@ def own_broker(postgres: PostgresServer, folder: Path) -> Iterator[Settings]:
         settings = management_settings(broker.bootstrap, dsn, folder / "master.key").model_copy(
             update={
                 "analytics": AnalyticsSettings(group_id="replay-analytics"),
-                "replays": ReplaySettings(lag_seconds_max=86_400, tenant_open_max=50),
+                "replays": ReplaySettings(lag_seconds_max=86_400, tenant_jobs_max=50),
             }
         )
         settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"request_partitions": 2})})

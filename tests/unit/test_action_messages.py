@@ -26,6 +26,7 @@ def test_an_outcome_keeps_an_integer_beyond_64_bits(status: DispatchStatus, fiel
         webhook_id="w",
         received_at=1,
         replay_id=None,
+        replayed_from=None,
         is_test=False,
         metadata={},
         action="a",

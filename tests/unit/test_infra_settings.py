@@ -28,7 +28,7 @@ UNITS = {
     "percent",
 }
 UNITS |= {"percent", "port", "records", "requests", "second", "seconds", "webhooks", "workers"}
-UNITS |= {"failures", "hashes", "iterations", "kibibytes", "minute", "sessions"}
+UNITS |= {"days", "failures", "hashes", "jobs", "outcomes", "iterations", "kibibytes", "minute", "sessions"}
 
 
 def leaves(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, FieldInfo]]:
@@ -46,7 +46,7 @@ ALL = list(leaves(Settings, "HOOKLINE_"))
 @pytest.mark.parametrize(("variable", "name", "field"), ALL, ids=[variable for variable, _, _ in ALL])
 def test_a_numeric_setting_names_its_unit_and_has_a_bound(variable: str, name: str, field: FieldInfo) -> None:
     if field.annotation in NUMBER:
-        assert name.removesuffix("_max").removesuffix("_in_flight").rsplit("_", 1)[-1] in UNITS, (
+        assert name.removesuffix("_max").removesuffix("_min").removesuffix("_in_flight").rsplit("_", 1)[-1] in UNITS, (
             f"{variable} does not say what it counts"
         )
         assert field.metadata, f"{variable} has no bound"

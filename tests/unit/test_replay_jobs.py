@@ -64,8 +64,8 @@ def test_after_a_pause_a_second_of_the_rate_may_go_at_once_and_no_more() -> None
     assert bucket.room(3_600.0) == 100
     bucket.take(100)
     assert bucket.room(3_600.0) == 0
-    assert bucket.room(3_600.4) == 0
-    assert bucket.room(3_600.5) == 50
+    assert bucket.room(3_600.125) == 0
+    assert bucket.room(3_600.25) == 25
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 #: Records that one batch may have: what two transactions, two reads and one publication are made for.
 BATCH_RECORDS_MAX = 500
 _FULL_SECONDS = 1.0
-_WORTHWHILE_SECONDS = 0.5
+_WORTHWHILE_SECONDS = 0.25
 
 
 class TokenBucket:
