@@ -70,7 +70,10 @@ def await_settled(stack: RunningStack, accepted: int, *, timeout_seconds: float 
         seen.append((total, pending))
         return len(seen) > 2 and seen[-1] == seen[-2] == seen[-3] and pending == 0 and total >= accepted
 
-    eventually(settled, timeout_seconds=timeout_seconds, what=f"{accepted} deliveries to have an outcome")
+    try:
+        eventually(settled, timeout_seconds=timeout_seconds, what=f"{accepted} deliveries to have an outcome")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; (all, pending) were {seen[-3:]}\n{stack.status()}") from None
 
 
 def take_ledger(stack: RunningStack, senders: Senders) -> Ledger:

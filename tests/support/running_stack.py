@@ -104,6 +104,12 @@ class RunningStack:
         except AssertionError as error:
             raise AssertionError(f"{error}: {last[0]}") from None
 
+    def status(self) -> str:
+        """What `hookline status` says, for the message of a failure."""
+        command = [sys.executable, "-m", "hookline", "status", "--data-dir", str(self.data_dir)]
+        root = Path(__file__).resolve().parents[2]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False).stdout
+
     @contextmanager
     def postgres(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         """The owner's connection, above row-level security, in autocommit."""
