@@ -19,9 +19,9 @@ from tests.support.webhooks import create_webhook, ticket_handler
 __all__ = ["management_base"]
 
 pytestmark = pytest.mark.soak
-FEW, MANY = 20_000, 200_000
+FEW, MANY = 20_000, 1_000_000
 MIB = 1_048_576
-#: What the process may need more for ten times the deliveries. Their bodies alone are 350 MiB more.
+#: What the process may need more for fifty times the deliveries. Their bodies alone are 1,870 MiB more.
 GROWTH_BYTES_MAX = 64 * MIB
 #: While a dry run works another call has its answer.
 ANSWER_SECONDS_MAX = 5.0
