@@ -11,12 +11,12 @@ from infra.topics import EXPEDITED, RECEIVED, REQUEST_DEAD_LETTERS
 from management.dead_letters.commands import Renewal, origin_of, redriven_command
 from management.dead_letters.letters import Letter
 from management.delivery_replays.changing import Changed
-from management.delivery_replays.schemas import ReplayMode
 from management.errors import ConflictError
 from management.paging import microseconds
 from management.replaying.places import FoundRecord, Place
 from management.replaying.publishing import message_of
 from management.replaying.records import origin_id_of, replay_delivery_id, replay_record
+from management.replaying.selections import ReplayMode
 from schemas import headers as record_headers
 from schemas.records import RequestFacts
 from schemas.webhooks import WebhookConfig

@@ -41,7 +41,6 @@ from management.dead_letters.schemas import LetterRedrive
 from management.dead_letters.showing import withheld_reason
 from management.delivery_replays.changing import changed_body, is_changed
 from management.delivery_replays.repository import PlannedReplay, insert_replay
-from management.delivery_replays.schemas import ReplayMode
 from management.errors import (
     ApiError,
     ConflictError,
@@ -57,6 +56,7 @@ from management.replaying.places import FoundRecord, Lost, Place
 from management.replaying.publishing import RecordPublisher
 from management.replaying.reading import RecordReader
 from management.replaying.reworking import Reworking
+from management.replaying.selections import ReplayMode
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
 

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
 from management.deliveries.schemas import DeliveredRequest
-from management.delivery_replays.schemas import DeliveryReplayInput, ReplayMode
+from management.delivery_replays.schemas import DeliveryReplayInput
 from management.log_pages import LogRequest
 from management.log_texts import RawRecord
 from management.moments import Moment
 from management.replaying.changes import Operation
+from management.replaying.selections import ReplayMode
 from schemas.records import ErrorCode
 
 REASON_LENGTH_MAX = 500

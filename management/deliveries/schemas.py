@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from management.log_texts import RawRecord
+from management.replaying.selections import ReplayMode
 from schemas.records import DispatchStatus, ErrorCode, Handler
 
 
@@ -127,7 +128,7 @@ class ShownReplay(BaseModel):
     goes when the body goes.
     """
 
-    mode: Literal["redrive", "fill"]
+    mode: ReplayMode
     replayed_by: dict[str, Any]
     replayed_at: str = Field(description="RFC 3339, UTC, milliseconds")
     reason: str | None

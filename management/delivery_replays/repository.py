@@ -14,11 +14,11 @@ from infra.queries import load_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.configuration.records import read_records
-from management.delivery_replays.schemas import ReplayMode
 from management.errors import ReplayRefusedError, SearchTooWideError
 from management.log_pages import SEARCH_SECONDS_MAX
 from management.replaying.changes import Operation
 from management.replaying.counts import count_replays
+from management.replaying.selections import ReplayMode
 from schemas.webhooks import WebhookConfig
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")

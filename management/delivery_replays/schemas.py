@@ -6,10 +6,9 @@ from uuid import UUID
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 from management.replaying.changes import OPERATIONS_MAX
+from management.replaying.selections import REASON_LENGTH_MAX, ReplayMode
 
-REASON_LENGTH_MAX = 500
 POINTER_LENGTH_MAX = 1_024
-ReplayMode = Literal["redrive", "fill"]
 _Pointer = Field(max_length=POINTER_LENGTH_MAX, description="a JSON Pointer (RFC 6901): `/alert/severity`")
 
 

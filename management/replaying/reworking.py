@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from infra.proofs.errors import UnknownPresetError
+from infra.requests.bindings import origin_received_at_us
 from management.errors import ConflictError
 from management.replaying.places import FoundRecord
 from management.replaying.records import origin_id_of
@@ -21,8 +22,7 @@ class Reworking:
 
     def work_out(self, found: FoundRecord, config: WebhookConfig, body: bytes, content_type: str | None) -> WorkedOut:
         """Facts and keys of the request with another body, as of when its origin came."""
-        facts, replay = found.facts, found.headers.replay
-        at_us = found.headers.received_at_us if replay is None else replay.received_at_us
+        facts = found.facts
         request = TriedRequest(
             method=facts.method,
             headers=facts.headers | ({"content-type": content_type} if content_type else {}),
@@ -36,7 +36,7 @@ class Reworking:
                 config,
                 request,
                 self._presets,
-                at_us=found.headers.received_at_us if at_us is None else at_us,
+                at_us=origin_received_at_us(found.headers),
                 timeout_seconds=self._key_timeout_seconds,
             )
         except UnknownPresetError as error:

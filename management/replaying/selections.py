@@ -19,6 +19,8 @@ RANGES_MAX = 100
 OFFSETS_MAX = 10_000_000
 
 ReplayMode = Literal["redrive", "fill"]
+#: Why somebody replays something, in characters.
+REASON_LENGTH_MAX = 500
 
 
 class ReplayFilter(DeliveryConditions):

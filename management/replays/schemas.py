@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from management.exports import ExportFormat
 from management.paging import PageRequest
 from management.replay_jobs.core.states import Cause, State
-from management.replaying.selections import ReplayMode, ReplaySelection
+from management.replaying.selections import REASON_LENGTH_MAX, ReplayMode, ReplaySelection
 from schemas.records import DispatchStatus
 
-REASON_LENGTH_MAX = 500
 RATE_DEFAULT = 200
 RATE_MAX = 5_000
 RecordResult = Literal["noted", "published", "present", "lost", "refused"]
