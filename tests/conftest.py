@@ -9,11 +9,12 @@ from tests.support.actions import action_base
 from tests.support.clickhouse import clickhouse_engine
 from tests.support.docker import docker_engine
 from tests.support.management import management_base, whole_log
+from tests.support.processor_time import earlier_objects_left_alone
 from tests.support.stack import database_dsn, kafka, migrated_dsn, migrated_template, postgres, stack_folder
 
 FIXTURES = (
     *(action_base, clickhouse_engine, database_dsn, docker_engine, kafka, management_base, postgres, stack_folder),
-    *(migrated_dsn, migrated_template, whole_log),
+    *(migrated_dsn, migrated_template, whole_log, earlier_objects_left_alone),
 )
 
 

@@ -103,7 +103,7 @@ def test_what_failed_or_was_filtered_runs_under_the_settings_of_now_and_a_duplic
     repaired = {"handler_config": {"action": "createTicket", "field_mapping": MAPPING}}
     webhook = stage.call("PATCH", path, json={**repaired, "filters": closed})
     filtered = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-2"))
-    stage.call("PATCH", path, json={"filters": None})
+    webhook = stage.call("PATCH", path, json={"filters": None})
     first = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-3"))
     duplicate = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-3"))
     origins = (failed, filtered, first, duplicate)
@@ -113,7 +113,7 @@ def test_what_failed_or_was_filtered_runs_under_the_settings_of_now_and_a_duplic
     answers = [filled, *(stage.replay(one["delivery_id"]) for one in (filtered, duplicate))]
     replays = [stage.logged(one["delivery_id"]) for one in answers]
     assert [one["dispatch_status"] for one in replays] == ["dispatched"] * 3
-    assert [one["config_version"] for one in replays] == [webhook["version"] + 1] * 3
+    assert [one["config_version"] for one in replays] == [webhook["version"]] * 3
     code, message = stage.refused(failed["delivery_id"], 409, mode="fill")
     assert (code, message) == (
         "already_done",

@@ -1,24 +1,17 @@
 """Bodies that are made to cost much or to be read in two ways, and what each of them means."""
 
-import time
 from typing import Any
 
-#: The issue's own bound for a body of 1 MiB, and the same on a slower machine: so many times what the interpreter needs
-#: to add up a million numbers (17 ms where the bound was measured).
-_CPU_SECONDS_MAX, _CPU_FLOORS_MAX = 0.05, 3.0
-_ADDED = 1_000_000
+from tests.support.processor_time import bound_here
+
+#: The issue's own bound for a body of 1 MiB.
+_CPU_SECONDS_MAX = 0.05
 _BYTES = 1_048_576
 
 
 def cpu_seconds_max() -> float:
     """Processor seconds that a body of 1 MiB may cost here and now."""
-    return max(_CPU_SECONDS_MAX, _CPU_FLOORS_MAX * min(_floor() for _ in range(3)))
-
-
-def _floor() -> float:
-    began = time.process_time()
-    sum(range(_ADDED))
-    return time.process_time() - began
+    return bound_here(_CPU_SECONDS_MAX)
 
 
 def _filled(begin: bytes, unit: bytes, end: bytes) -> bytes:

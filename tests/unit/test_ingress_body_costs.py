@@ -1,8 +1,6 @@
 """What a body of 1 MiB costs the receiver, from the whole request to the producer: under 50 ms, whatever is in it."""
 
-import gc
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -23,6 +21,8 @@ from tests.support.hostile_bodies import ACCEPTED, LARGE, REFUSED, cpu_seconds_m
 from tests.support.ingress import SECRET, signed
 from tests.support.requests import webhook_config
 
+pytestmark = pytest.mark.usefixtures("earlier_objects_left_alone")
+
 #: No plain path, so that the engine reads the body.
 KEY = {"type": "jsonata", "value": "title & '!'"}
 WEBHOOK = Webhook(
@@ -36,15 +36,6 @@ class Bridge:
     def submit(self, pending: Pending, topic: str, **record: Any) -> bool:
         self.pending, self.record = pending, record
         return True
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _what_was_there_before_is_left_alone() -> Iterator[None]:
-    """As every role does at its start: the collector need not look at it again with every thousand arrays."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

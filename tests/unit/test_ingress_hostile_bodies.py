@@ -1,8 +1,6 @@
 """Bodies made to cost much, or to be read in two ways: the same clear outcome at both ends, and little time."""
 
-import gc
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +17,8 @@ from schemas.webhooks import ActionHandler
 from tests.support.hostile_bodies import ACCEPTED, LARGE, REFUSED, cpu_seconds_max
 from tests.support.requests import webhook_config
 
+pytestmark = pytest.mark.usefixtures("earlier_objects_left_alone")
+
 #: Both of them read the body: the filter as a value, the mapping as text.
 FILTERS = {"all": [{"field": "$.title", "operator": "equals", "value": "t"}]}
 HANDLER = ActionHandler(action="createTicket", field_mapping={"title": "title", "client_id": "'Acme'"})
@@ -32,15 +32,6 @@ def plan(**config: Any) -> RequestPlan:
 
 PLAN, UNSCREENED = plan(filters=FILTERS), plan()
 COSTLY = {name: body for name, body in REFUSED.items() if len(body) > 1_000_000} | LARGE
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _what_was_there_before_is_left_alone() -> Iterator[None]:
-    """As every role does at its start: the collector need not look at it again with every thousand arrays."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def request(body: bytes) -> PlannedRequest:

@@ -23,6 +23,9 @@ from infra.jsonata import (
     compile_expression,
     paths_read,
 )
+from tests.support.processor_time import bound_here
+
+pytestmark = pytest.mark.usefixtures("earlier_objects_left_alone")
 
 BY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
 TIGHT = Limits(timeout_seconds=0.05, depth_max=200, result_bytes_max=10_000)
@@ -30,6 +33,8 @@ TIGHT = Limits(timeout_seconds=0.05, depth_max=200, result_bytes_max=10_000)
 PATIENT = TIGHT._replace(timeout_seconds=10.0)
 #: Of processor time, so that a busy machine does not count; without limits these run for seconds, or for ever.
 ENDED_SECONDS_MAX = 2.0
+#: As above: with each item held against each other it is 5 to 25 s.
+COMPARED_SECONDS_MAX = 1.0
 
 
 def evaluate(
@@ -131,7 +136,7 @@ def test_an_expression_ends_at_its_limit_and_says_which(engine: str, source: str
     with pytest.raises(JsonataError) as caught:
         evaluate(engine, source)
     assert caught.value.code in {code, "D1012"}
-    assert time.thread_time() - started < ENDED_SECONDS_MAX
+    assert time.thread_time() - started < bound_here(ENDED_SECONDS_MAX)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ def test_jlens_ends_what_would_grow_or_backtrack_inside_one_step(source: str) ->
     started = time.thread_time()
     with pytest.raises(JsonataError):
         evaluate("jlens", source)
-    assert time.thread_time() - started < ENDED_SECONDS_MAX
+    assert time.thread_time() - started < bound_here(ENDED_SECONDS_MAX)
 
 
 @BY_ENGINE
@@ -224,7 +229,7 @@ def test_jlens_is_not_stalled_by_a_builtin_that_compares_each_with_each(source: 
     started = time.thread_time()
     with suppress(JsonataError):  # whether by a result or at a limit: it has ended
         assert expression.evaluate(body, None, now_ms=0, seed=0) in {"20000", "30000"}
-    assert time.thread_time() - started < 1.0
+    assert time.thread_time() - started < bound_here(COMPARED_SECONDS_MAX)
 
 
 def test_distinct_of_too_many_items_is_refused() -> None:
