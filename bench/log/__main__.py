@@ -1,7 +1,7 @@
 """What the log's readers wait for, with the management API's own code on the embedded engine, and at how many rows.
 
-- `fill`: the rows are made and inserted by ClickHouse; what the sink inserts per second is `bench.analytics`. Filling is
-  so much faster than any sender that merges go on behind it; `merged_seconds` is how long, and reads begin thereafter.
+- `fill`: the rows are made and inserted by ClickHouse; what the sink inserts per second is `bench.analytics`. It is so
+  much faster than any sender that merges go on behind it, for `merged_seconds`; reads begin thereafter.
 - `reads`: each 20 times with values that were not asked for before; `cpu_milliseconds` is what this process, engine
   included, worked for one of them, which another program on the machine does not change as it does the time.
 - `search`: 8 times one webhook's day, for a value that no body has, so that every body is looked at. Its floor looks at
