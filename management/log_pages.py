@@ -6,7 +6,7 @@ A cursor says behind which row the next page begins. It belongs to one list of o
 import base64
 import binascii
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -108,19 +108,25 @@ def _not_a_cursor(message: str) -> ValidationFailedError:
     return ValidationFailedError([Problem("cursor", message)])
 
 
+def pieces(since_us: int, until_us: int, newest_us: int, widths_us: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """[since_us, until_us) in pieces from its end: as far back from `newest_us` as each width says, then the rest."""
+    end_us = until_us
+    for from_us in (*(newest_us - width_us for width_us in widths_us), since_us):
+        begin_us = max(from_us, since_us)
+        if begin_us < end_us:
+            yield begin_us, end_us
+            end_us = begin_us
+
+
 def read_newest(find: Find, since_us: int, until_us: int, newest_us: int, rows_wanted: int) -> Sequence[Row]:
     """The newest `rows_wanted` rows of [since_us, until_us): ever wider pieces of it are read, back from `newest_us`.
 
     `find` answers the newest rows of a piece, at most as many as it is given. No piece is read twice.
     """
     found: list[Row] = []
-    end_us = until_us
-    for from_us in (*(newest_us - width_us for width_us in _WIDTHS_US), since_us):
-        begin_us = max(from_us, since_us)
-        if begin_us < end_us:
-            found += find(begin_us, end_us, rows_wanted - len(found))
-            end_us = begin_us
-        if len(found) >= rows_wanted or begin_us == since_us:
+    for begin_us, end_us in pieces(since_us, until_us, newest_us, _WIDTHS_US):
+        found += find(begin_us, end_us, rows_wanted - len(found))
+        if len(found) >= rows_wanted:
             break
     return found
 

@@ -24,6 +24,7 @@ from management.log_pages import (
     Scope,
     Total,
     meta_of,
+    pieces,
     read_newest,
 )
 from management.paging import window_of, window_parameters
@@ -31,24 +32,35 @@ from management.paging import window_of, window_parameters
 _SECONDS_MIN = 0.1
 #: A delivery may be among the candidates more than once: when its request was written again, or its body deleted.
 _CANDIDATES_PER_ROW = 8
+#: The first piece that is counted is so much longer than the page lets expect, the second again so much.
+_COUNTED_WIDTH, _COUNTED_GROWTH = 2, 8
+
+
+class Candidates(NamedTuple):
+    """Conditions of single rows as they were written; `held` is a PREWHERE of narrow columns, or nothing."""
+
+    held: str
+    text: str
 
 
 class Conditions(NamedTuple):
     """Which rows are wanted: text of named blocks, each beginning with AND, and what they are bound to.
 
-    `by_candidates`: they are about the sort key and about columns that are written together. A row that fits once it is
-    merged then fitted before, so candidates are found without merging, which is what takes long of wide columns.
+    `candidates`: whatever fits once it is merged has a row that fits one of these. They are found without merging,
+    which is what takes long of wide columns, and by indexes, which rows that are to be merged must not be chosen by.
+    `of_keys`: about the sort key alone, which all rows of what is merged share.
     """
 
     text: str
     parameters: Mapping[str, Any]
-    by_candidates: bool = False
+    candidates: Sequence[Candidates] = ()
+    of_keys: bool = False
 
 
-def plain_conditions(wanted: BaseModel, names: Iterable[str], queries: Mapping[str, str]) -> Conditions:
+def plain_conditions(wanted: BaseModel, names: Iterable[str], queries: Mapping[str, str], **parts: str) -> Conditions:
     """Of the filters that are given: each has a block `where_NAME` with one parameter, which is called as it is."""
     given = {name: value for name in names if (value := getattr(wanted, name)) not in (None, [])}
-    text = "\n    ".join(queries[f"where_{name}"] for name in given)
+    text = "\n    ".join(put_together(queries, f"where_{name}", **parts) for name in given)
     return Conditions(text, {name: _bound(value) for name, value in given.items()})
 
 
@@ -62,7 +74,8 @@ class Log(NamedTuple):
     """One log: its statements `count`, `find` and `fetch`, and the column with a row's id.
 
     `find` answers `at_us`, the id and what else `fetch` needs: each column of it comes back as a list `found_COLUMN`.
-    Where conditions can be `by_candidates`, `find_candidates` answers ids, and `find` takes them by a part `among`.
+    Where conditions have `candidates`, `find_candidates` answers those with `at_us`, and `find` takes their ids by a
+    part `among`. Where conditions can be `of_keys`, `count_keys` counts without merging.
     """
 
     name: str
@@ -86,7 +99,7 @@ class LogReader:
         keys = self._keys(bound, conditions)
         shown = keys[: wanted.per_page]
         has_more = len(keys) > len(shown)
-        total = self._total(bound, conditions.text, len(shown), has_more=has_more) if begin is None else begin.total
+        total = self._total(bound, conditions, shown, has_more=has_more) if begin is None else begin.total
         next_cursor = None
         if has_more:
             page = wanted.page if begin is None else begin.page + 1
@@ -105,20 +118,26 @@ class LogReader:
     def _keys(self, bound: Mapping[str, Any], conditions: Conditions) -> Sequence[Row]:
         deadline = time.monotonic() + SEARCH_SECONDS_MAX
 
-        def ask(name: str, asked: Mapping[str, Any], **parts: str) -> Sequence[Row]:
-            statement = put_together(self._log.queries, name, conditions=conditions.text, **parts)
+        def ask(name: str, asked: Mapping[str, Any], text: str, **parts: str) -> Sequence[Row]:
+            statement = put_together(self._log.queries, name, conditions=text, **parts)
             return self._clickhouse.query(statement, asked, seconds_max=max(deadline - time.monotonic(), _SECONDS_MIN))
 
         def find(since_us: int, until_us: int, limit: int) -> Sequence[Row]:
             piece = {**bound, "since_us": since_us, "until_us": until_us, "limit": limit}
-            if conditions.by_candidates and not bound["offset"]:
-                candidates_max = limit * _CANDIDATES_PER_ROW
-                found = ask("find_candidates", {**piece, "candidates_max": candidates_max})
-                ids = sorted({str(one[self._log.id_column]) for one in found})
-                rows = ask("find", {**piece, "candidate_id": ids}, among=self._log.queries["candidates"]) if ids else []
-                if len(rows) == limit or len(found) < candidates_max:
+            if conditions.candidates and not bound["offset"]:
+                wanted = {**piece, "candidates_max": limit * _CANDIDATES_PER_ROW}
+                found = [ask("find_candidates", wanted, **one._asdict()) for one in conditions.candidates]
+                rows = find_among([row for rows in found for row in rows], piece)
+                if len(rows) == limit or all(len(rows) < wanted["candidates_max"] for rows in found):
                     return rows
-            return ask("find", piece, among="")
+            return ask("find", piece, conditions.text, among="")
+
+        def find_among(candidates: Sequence[Row], piece: Mapping[str, Any]) -> Sequence[Row]:
+            if not candidates:
+                return []
+            times, ids = zip(*((one["at_us"], str(one[self._log.id_column])) for one in candidates), strict=True)
+            among = {"candidate_id": sorted(set(ids)), "since_us": min(times), "until_us": max(times) + 1}
+            return ask("find", {**piece, **among}, conditions.text, among=self._log.queries["candidates"])
 
         since_us, until_us, limit = bound["since_us"], bound["until_us"], bound["limit"]
         try:
@@ -128,20 +147,39 @@ class LogReader:
         except ClickHouseOverTimeError as error:
             raise SearchTooWideError(SEARCH_SECONDS_MAX) from error
 
-    def _total(self, bound: Mapping[str, Any], conditions: str, shown: int, *, has_more: bool) -> Total:
+    def _total(
+        self, bound: Mapping[str, Any], conditions: Conditions, shown: Sequence[Row], *, has_more: bool
+    ) -> Total:
         """Counted only where the page does not tell it, and only so far."""
-        seen = bound["offset"] + shown
+        seen = bound["offset"] + len(shown)
         if not has_more and (shown or not bound["offset"]):
             return Total(seen, is_exact=True)
-        statement = put_together(self._log.queries, "count", conditions=conditions)
+        deadline, rows = time.monotonic() + COUNT_SECONDS_MAX, 0
+        statement = put_together(
+            self._log.queries, "count_keys" if conditions.of_keys else "count", conditions=conditions.text
+        )
         try:
-            [counted] = self._clickhouse.query(
-                statement, {**bound, "total_max": TOTAL_MAX + 1}, seconds_max=COUNT_SECONDS_MAX
-            )
+            for since_us, until_us in self._counted(bound, conditions, shown, seen):
+                piece = {"since_us": since_us, "until_us": until_us, "total_max": TOTAL_MAX + 1 - rows}
+                seconds_max = max(deadline - time.monotonic(), _SECONDS_MIN)
+                [counted] = self._clickhouse.query(statement, {**bound, **piece}, seconds_max=seconds_max)
+                rows += int(counted["total"])
+                if rows > TOTAL_MAX:
+                    return Total(max(TOTAL_MAX, seen), is_exact=False)
         except ClickHouseOverTimeError:
-            return Total(seen + has_more, is_exact=False)
-        rows = int(counted["total"])
-        return Total(rows, is_exact=True) if rows <= TOTAL_MAX else Total(max(TOTAL_MAX, seen), is_exact=False)
+            return Total(max(rows, seen + has_more), is_exact=False)
+        return Total(rows, is_exact=True)
+
+    def _counted(
+        self, bound: Mapping[str, Any], conditions: Conditions, shown: Sequence[Row], seen: int
+    ) -> Iterator[tuple[int, int]]:
+        """Pieces to count: the first as long as the rows seen let expect for what is counted at most."""
+        since_us, until_us = bound["since_us"], bound["until_us"]
+        if conditions.of_keys or not shown:
+            return iter([(since_us, until_us)])
+        newest_us = min(until_us, now_us())
+        width_us = max(newest_us - shown[-1]["at_us"], 1) * _COUNTED_WIDTH * TOTAL_MAX // seen
+        return pieces(since_us, until_us, newest_us, (width_us, width_us * _COUNTED_GROWTH))
 
     def _rows(self, tenant_id: UUID, keys: Sequence[Row]) -> Sequence[Row]:
         if not keys:

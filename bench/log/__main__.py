@@ -1,6 +1,7 @@
 """What the log's readers wait for, with the management API's own code on the embedded engine, and at how many rows.
 
-- `fill`: the rows are made and inserted by ClickHouse; what the sink inserts per second is `bench.analytics`.
+- `fill`: the rows are made and inserted by ClickHouse; what the sink inserts per second is `bench.analytics`. It is so
+  much faster than any sender that merges go on behind it, for `merged_seconds`; reads begin thereafter.
 - `reads`: each 20 times with values that were not asked for before; `cpu_milliseconds` is what this process, engine
   included, worked for one of them, which another program on the machine does not change as it does the time.
 - `search`: 8 times one webhook's day, for a value that no body has, so that every body is looked at. Its floor looks at
@@ -40,6 +41,7 @@ ROWS, EXPORTED = 2_000_000, 100_000
 RUNS, SEARCH_RUNS = 21, 9
 _SHARE_OF_LARGE = 0.6
 _SAMPLE_SECONDS = 0.02
+_QUIET_SECONDS, _MERGES_SECONDS_MAX = 2.0, 600.0
 _DAY = timedelta(days=1)
 Json = dict[str, Any]
 
@@ -61,6 +63,7 @@ def measure(clickhouse: ClickHouse, rows: int, exported: int) -> Json:
     """Everything above, in a log that was empty."""
     migrate(clickhouse)
     filled = fill(clickhouse, rows, now_us())
+    merged_seconds = _await_merges(clickhouse)
     [stored] = clickhouse.query(QUERIES["count_parts"])
     [found] = clickhouse.query(QUERIES["find_largest_webhook"])
     newest = datetime.fromtimestamp(found["newest_us"] // MICROSECONDS + 1, UTC)
@@ -70,11 +73,24 @@ def measure(clickhouse: ClickHouse, rows: int, exported: int) -> Json:
         "rows": rows,
         "parts": stored["parts"],
         "bytes_per_row": round(stored["bytes"] / rows),
-        "fill": filled,
+        "fill": {**filled, "merged_seconds": merged_seconds},
         "reads": _reads(clickhouse, service, large),
         "search": _search(clickhouse, service, large),
         "export": _export(clickhouse, service, large, exported),
     }
+
+
+def _await_merges(clickhouse: ClickHouse) -> float:
+    """Seconds until none had been running for a while."""
+    began = quiet_since = time.perf_counter()
+    while time.perf_counter() - quiet_since < _QUIET_SECONDS:
+        if time.perf_counter() - began > _MERGES_SECONDS_MAX:
+            raise AssertionError("merges have no end")
+        [running] = clickhouse.query(QUERIES["count_merges"])
+        if running["merges"]:
+            quiet_since = time.perf_counter()
+        time.sleep(_SAMPLE_SECONDS)
+    return round(quiet_since - began, 1)
 
 
 def _reads(clickhouse: ClickHouse, service: DeliveryService, large: Large) -> Json:

@@ -89,6 +89,9 @@ LIMIT 1;
 -- name: count_parts
 SELECT count() AS parts, sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND table = 'deliveries';
 
+-- name: count_merges
+SELECT count() AS merges FROM system.merges WHERE table = 'deliveries';
+
 -- name: sample_deliveries
 SELECT delivery_id, idempotency_key, handled_entity_id AS entity_id
 FROM deliveries FINAL

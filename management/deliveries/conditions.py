@@ -1,7 +1,7 @@
 """Filters of deliveries as conditions in ClickHouse: named blocks of queries.sql, and what they are bound to. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from infra.requests.paths import compile_path
 from management.deliveries.body_paths import compile_body_path
 from management.deliveries.filters import DeliveryExport, DeliveryFilter
 from management.errors import Problem, ValidationFailedError
-from management.log_reader import Conditions, plain_conditions
+from management.log_reader import Candidates, Conditions, plain_conditions
 from management.moments import Moment
 
 #: A search in bodies of all webhooks may go over so much time.
@@ -22,6 +22,13 @@ PLAIN = (
     "replay_id",
     *("body_contains", "webhook_id", "source_ip", "is_replay", "is_test"),
 )
+#: What few deliveries have: of the request's row, and of the outcome's. What is written together fits together.
+_OF_REQUESTS = ("idempotency_key", "trace_id", "replay_id", "replayed_from")
+_OF_OUTCOMES = ("entity_id", "duplicate_of")
+#: Where a body is, or what is left of one, and its text there: to search for a text, and to read as JSON.
+_HELD = (("held_bodies", "text_of_body", "text_of_body"), ("held_heads", "text_of_head", "whole_text_of_head"))
+#: Operators that no body fits in which the value is nowhere.
+_OF_TEXT = ("equals", "contains", "starts_with", "ends_with")
 _WITHOUT_VALUE = ("exists", "not_exists")
 _NEGATION = "not_"
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -36,19 +43,45 @@ def conditions_of(wanted: Wanted, queries: Mapping[str, str], *, now: Moment) ->
     plain = plain_conditions(wanted, PLAIN, queries)
     texts, parameters = [plain.text], dict(plain.parameters)
     if wanted.body_path is not None:
-        at_path = _at_path(wanted, wanted.body_path, queries)
+        at_path = _at_path(wanted, wanted.body_path, queries, document=queries["searched_body"])
         texts.append(at_path.text)
-        parameters |= at_path.parameters
-    by_candidates = _searches(wanted) and _is_of_bodies_only(wanted)
-    return Conditions("\n    ".join(texts), parameters, by_candidates=by_candidates)
+        parameters |= {**at_path.parameters, **_compared(wanted.body_value or "")}
+    text = "\n    ".join(one for one in texts if one)
+    given = {name for name in PLAIN if getattr(wanted, name) not in (None, [])}
+    of_keys = given <= {"webhook_id"} and wanted.body_path is None
+    return Conditions(text, parameters, tuple(_candidates(wanted, given, queries)), of_keys=of_keys)
 
 
-def _at_path(wanted: Wanted, path: str, queries: Mapping[str, str]) -> Conditions:
+def _candidates(wanted: Wanted, given: Set[str], queries: Mapping[str, str]) -> Iterator[Candidates]:
+    """By what few deliveries have: of the request, which is one row, else of the outcome, which is another."""
+    if _searches(wanted):
+        for held, text, whole in _HELD:
+            parts = {"searched_text": queries[text], "searched_body": queries[whole]}
+            conditions = plain_conditions(wanted, (*_OF_REQUESTS, "webhook_id", "body_contains"), queries, **parts).text
+            if wanted.body_path is not None:
+                conditions += _of_path_in_row(wanted, wanted.body_path, queries, document=queries[whole])
+            yield Candidates(queries[held], conditions)
+        return
+    for names in (_OF_REQUESTS, _OF_OUTCOMES):
+        if not given.isdisjoint(names):
+            yield Candidates("", plain_conditions(wanted, (*names, "webhook_id"), queries).text)
+            return
+
+
+def _of_path_in_row(wanted: Wanted, path: str, queries: Mapping[str, str], *, document: str) -> str:
+    """The test of the path, behind a quicker one: a text that is there without escapes is there as it is."""
+    texts = [_at_path(wanted, path, queries, document=document).text]
+    if wanted.body_op in _OF_TEXT and wanted.body_value and not _NUMBER.fullmatch(wanted.body_value):
+        texts.insert(0, put_together(queries, "has_text", searched_body=document))
+    return "\n    " + "\n    ".join(texts)
+
+
+def _at_path(wanted: Wanted, path: str, queries: Mapping[str, str], *, document: str) -> Conditions:
     operator = wanted.body_op.removeprefix(_NEGATION)
     block = "where_body_path_not" if wanted.body_op.startswith(_NEGATION) else "where_body_path"
-    values = compile_body_path(compile_path(path), queries["searched_body"])
-    text = put_together(queries, block, test=queries[f"found_{operator}"], values=values.text)
-    return Conditions(text, {**values.parameters, **_compared(wanted.body_value or "")})
+    values = compile_body_path(compile_path(path), document)
+    parts = {"test": queries[f"found_{operator}"], "values": values.text, "searched_body": document}
+    return Conditions(put_together(queries, block, **parts), values.parameters)
 
 
 def _compared(value: str) -> dict[str, Any]:
@@ -89,12 +122,6 @@ def _check(wanted: Wanted, now: Moment) -> None:
 
 def _searches(wanted: Wanted) -> bool:
     return wanted.body_contains is not None or wanted.body_path is not None
-
-
-def _is_of_bodies_only(wanted: Wanted) -> bool:
-    """Besides the sort key. Bodies and what is said of them come with the request, in one row."""
-    others = set(PLAIN) - {"webhook_id", "body_contains"}
-    return all(getattr(wanted, name) in (None, []) for name in others)
 
 
 def _is_short(wanted: Wanted, now: Moment) -> bool:

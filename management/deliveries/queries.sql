@@ -38,6 +38,19 @@ FROM
     LIMIT {total_max:UInt32}
 );
 
+-- name: count_keys
+SELECT count() AS total
+FROM
+(
+    SELECT DISTINCT webhook_id, received_at, delivery_id
+    FROM deliveries
+    WHERE tenant_id = {tenant_id:UUID}
+        AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
+        AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
+        /*conditions*/
+    LIMIT {total_max:UInt32}
+);
+
 -- name: find
 SELECT webhook_id, toUnixTimestamp64Micro(received_at) AS at_us, delivery_id
 FROM deliveries FINAL
@@ -54,8 +67,9 @@ LIMIT {limit:UInt32} OFFSET {offset:UInt32};
 PREWHERE delivery_id IN {candidate_id:Array(UUID)};
 
 -- name: find_candidates
-SELECT delivery_id
+SELECT toUnixTimestamp64Micro(received_at) AS at_us, delivery_id
 FROM deliveries
+/*held*/
 WHERE tenant_id = {tenant_id:UUID}
     AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
     AND received_at < fromUnixTimestamp64Micro({until_us:Int64})
@@ -63,6 +77,12 @@ WHERE tenant_id = {tenant_id:UUID}
     /*conditions*/
 ORDER BY received_at DESC, delivery_id DESC
 LIMIT {candidates_max:UInt32};
+
+-- name: held_bodies
+PREWHERE body.null = 0;
+
+-- name: held_heads
+PREWHERE body.null = 1 AND body_head.null = 0;
 
 -- name: fetch
 SELECT
@@ -198,10 +218,25 @@ AND replay_id = {replay_id:String};
 AND trace_id = {trace_id:String};
 
 -- name: where_body_contains
-AND position(ifNull(coalesce(deliveries.body, body_head), ''), {body_contains:String}) > 0;
+AND position(/*searched_text*/, {body_contains:String}) > 0;
+
+-- name: searched_text
+ifNull(coalesce(deliveries.body, body_head), '');
 
 -- name: searched_body
 if(isNull(deliveries.body), if(body_bytes > length(body_head), '', ifNull(body_head, '')), assumeNotNull(deliveries.body));
+
+-- name: text_of_body
+assumeNotNull(deliveries.body);
+
+-- name: text_of_head
+assumeNotNull(body_head);
+
+-- name: whole_text_of_head
+if(body_bytes > length(body_head), '', assumeNotNull(body_head));
+
+-- name: has_text
+AND (position(/*searched_body*/, {body_value:String}) > 0 OR position(/*searched_body*/, '\\') > 0);
 
 -- name: where_body_path
 AND arrayExists(found -> /*test*/, /*values*/);

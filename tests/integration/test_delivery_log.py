@@ -27,7 +27,10 @@ BODY: dict[str, Any] = {
     "it's": "quoted",
     "at": "2026-03-01T00:00:00Z",
     "big": 9007199254740993,
+    "escaped": "overload",
 }
+#: As a sender may write it: the value of `escaped` is nowhere in these bytes.
+WRITTEN = json.dumps(BODY, ensure_ascii=False).replace('"overload"', '"\\u006fverload"').encode()
 WEBHOOK_ID, OTHER_WEBHOOK_ID = str(uuid.uuid4()), str(uuid.uuid4())
 
 
@@ -45,7 +48,7 @@ def filled(management_base: ManagementBase, clickhouse_engine: ClickHouse) -> Fi
     log = LogOf(clickhouse_engine, management_base.tenant, now_us() - DAY_US // 24, WEBHOOK_ID)
     outcome = {"action": "createTicket", "entity_type": "ticket", "entity_id": ENTITY, "created": True}
     rich = log.delivery(
-        json.dumps(BODY, ensure_ascii=False).encode(),
+        WRITTEN,
         facts={"priority": 3, "source_ip": "2001:db8::7"},
         dedupe_key="alert 7",
         is_test=True,
@@ -169,6 +172,11 @@ SEARCHES: list[tuple[str, str, str | None, bool]] = [
     ("$['a.b']", "equals", "dotted", True),
     ('$["it\'s"]', "equals", "quoted", True),
     ("$", "exists", None, True),
+    ("$.escaped", "equals", "overload", True),
+    ("$.escaped", "contains", "verl", True),
+    ("$.escaped", "starts_with", "over", True),
+    ("$.escaped", "not_equals", "overload", False),
+    ("$.lost", "equals", "overload", False),
 ]
 
 
@@ -311,6 +319,9 @@ def test_a_page_looks_back_as_far_as_it_must(management_base: ManagementBase, ot
         assert page["meta"]["total"] == 5
     within = listed(management_base, "/deliveries", since=rfc3339(now_us() - 10 * DAY_US), **params)
     assert [one["delivery_id"] for one in within] == made[:2:-1]
+    for per_page in (1, 2, 4):
+        pending = {**params, "per_page": per_page, "dispatch_status": "pending"}
+        assert management_base.call("GET", "/deliveries", params=pending).json()["meta"]["total"] == 5
 
 
 def test_a_long_list_is_counted_only_so_far(
@@ -321,6 +332,9 @@ def test_a_long_list_is_counted_only_so_far(
         other_log.delivery()
     params = {"webhook_id": other_log.webhook_id, "per_page": 2}
     meta = management_base.call("GET", "/deliveries", params=params).json()["meta"]
+    assert (meta["total"], meta["total_is_exact"]) == (3, False)
+    pending = {**params, "dispatch_status": "pending"}
+    meta = management_base.call("GET", "/deliveries", params=pending).json()["meta"]
     assert (meta["total"], meta["total_is_exact"]) == (3, False)
     meta = management_base.call("GET", "/deliveries", params={**params, "page": 3}).json()["meta"]
     assert (meta["total"], meta["total_is_exact"]) == (5, True)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,9 @@ from infra.clickhouse import ClickHouse, Row
 from infra.clock import MICROSECONDS, now_us
 from infra.errors import ClickHouseRefusedError
 from infra.postgres import Pool
+from infra.queries import load_queries, put_together
+from management.deliveries import conditions as delivery_conditions
+from management.deliveries.conditions import conditions_of
 from management.deliveries.filters import DeliveryFilter
 from management.deliveries.repository import DeliveryRepository
 from management.log_pages import LogPageMeta
@@ -28,6 +32,7 @@ from tests.support.analytics import BODY
 from tests.support.log_writing import LogWriter
 from tests.support.wait import eventually
 
+QUERIES = load_queries(Path(delivery_conditions.__file__).parent / "queries.sql")
 PER_PAGE = 100
 PAGES_MAX = 1_000
 DELIVERIES = 120
@@ -41,9 +46,9 @@ PARTS_MIN = 12
 REPEATS = 20
 _RAW_ROWS = "SELECT count() AS rows FROM deliveries WHERE tenant_id = {tenant_id:UUID}"
 _PARTS = "SELECT uniqExact(_part) AS parts FROM deliveries WHERE tenant_id = {tenant_id:UUID}"
-_PLAN = """
-EXPLAIN indexes = 1
-SELECT delivery_id FROM deliveries FINAL WHERE tenant_id = {tenant_id:UUID} AND idempotency_key = {key:String}
+_EXPIRE = """
+ALTER TABLE deliveries UPDATE body = NULL
+WHERE tenant_id = {tenant_id:UUID} AND delivery_id IN {ids:Array(UUID)} SETTINGS mutations_sync = 1
 """
 
 
@@ -246,14 +251,36 @@ def test_reads_need_no_merge(writer: LogWriter, reader: Reader) -> None:
         assert reader.status(batch.delivery_ids[0]) == "dispatched"
 
 
+@pytest.mark.parametrize("name", ["idempotency_key", "trace_id", "replay_id", "replayed_from", "entity_id"])
+def test_what_few_deliveries_have_is_found_by_an_index(writer: LogWriter, name: str) -> None:
+    writer.write_outcomes(writer.write_requests(20), "actions", DispatchStatus.DISPATCHED)
+    conditions = conditions_of(
+        DeliveryFilter.model_validate({name: str(writer.tenant_id)}), QUERIES, now=datetime.now(UTC)
+    )
+    [candidates] = conditions.candidates
+    statement = put_together(QUERIES, "find_candidates", held=candidates.held, conditions=candidates.text)
+    asked = {"tenant_id": str(writer.tenant_id), "since_us": 0, "until_us": now_us(), "candidates_max": 1}
+    begins = {"before_us": 0, "before_id": str(UUID(int=0))}
+    plan = writer.clickhouse.query(f"EXPLAIN indexes = 1 {statement}", {**asked, **begins, **conditions.parameters})
+    assert any(f"Name: by_{'handled_' if name == 'entity_id' else ''}{name}" in str(row) for row in plan), plan
+
+
+def test_a_text_is_found_in_bodies_and_in_what_is_left_of_them(writer: LogWriter, reader: Reader) -> None:
+    kept, expired = writer.write_requests(10), writer.write_requests(10)
+    bound = {"tenant_id": str(writer.tenant_id), "ids": list(expired.delivery_ids)}
+    writer.clickhouse.execute(_EXPIRE, bound)
+    both = {*kept.delivery_ids, *expired.delivery_ids}
+    for search in ({"body_contains": BODY.decode()}, {"body_path": "$", "body_op": "exists"}):
+        found = reader.follow(7, webhook_id=[writer.webhook_id], **search)
+        assert (len(found), set(found)) == (20, both)
+
+
 def test_an_index_of_requests_does_not_hide_their_outcomes_in_other_parts(writer: LogWriter, reader: Reader) -> None:
     """An index leaves out parts that cannot hold a key, and the part with the outcome does not hold it."""
     with merges_stopped(writer.clickhouse):
         batch = writer.write_requests(20)
         writer.write_outcomes(batch, "actions", DispatchStatus.DISPATCHED)
         delivery_id = batch.delivery_ids[5]
-        plan = writer.clickhouse.query(_PLAN, {"tenant_id": str(writer.tenant_id), "key": f"key-{delivery_id}"})
-        assert any("by_idempotency_key" in str(row) for row in plan)
         assert reader.by_key(delivery_id, DispatchStatus.DISPATCHED) == [delivery_id]
         assert reader.by_key(delivery_id, DispatchStatus.PENDING) == []
 
