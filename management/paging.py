@@ -1,5 +1,6 @@
 """Pages: `page` from 1, `per_page` up to 100, and what every list answers."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -7,6 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.clock import MICROSECONDS
+from infra.postgres import Connection, Row
 from management.moments import Moment
 
 PAGE_MAX = 10_000
@@ -71,6 +73,15 @@ def page_parameters(request: PageRequest) -> dict[str, Any]:
         "limit": request.per_page,
         "offset": (request.page - 1) * request.per_page,
     }
+
+
+def read_page(
+    connection: Connection, statements: Mapping[str, str], parameters: Mapping[str, Any], *, count: str, rows: str
+) -> tuple[list[Row], int]:
+    """What a list answers, by the names of its two statements: the rows of a page, and how many there are in all."""
+    counted = connection.execute(statements[count].encode(), parameters).fetchone()
+    found = connection.execute(statements[rows].encode(), parameters).fetchall()
+    return found, 0 if counted is None else int(counted["total"])
 
 
 def microseconds(moment: datetime) -> int:

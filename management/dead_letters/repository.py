@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from infra.clickhouse import ClickHouse
 from infra.clock import MICROSECONDS
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_queries, load_whole_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.dead_letters.schemas import DeadLetterFilter, OpenLetters
@@ -22,7 +22,7 @@ from management.paging import microseconds, page_parameters
 from management.replaying.places import Place
 from schemas.retention import BODY_DAYS_DEFAULT
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 _LOG_QUERIES = load_queries(Path(__file__).parent / "log.sql")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Replays carry another time than their id says, by less than this.
@@ -92,6 +92,7 @@ class DeadLetterRepository:
         parameters = {
             "tenant_id": tenant_id,
             **{name: getattr(wanted, name) for name in (*_FILTERS[:-1], "since", "until")},
+            "state": None,
             "limit": limit,
         }
         with tenant_transaction(self._pool, tenant_id) as connection:

@@ -13,11 +13,11 @@ from infra.clock import MICROSECONDS
 from infra.ledger.core.chain import Entry
 from infra.ledger.core.counts import Difference, Kind
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.ledger.schemas import LedgerDifferenceFilter, LedgerFilter
-from management.paging import microseconds, page_parameters
+from management.paging import microseconds, page_parameters, read_page
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 _CHAIN_ENTRIES_MAX = 5_000
 
 
@@ -29,13 +29,13 @@ class LedgerRepository:
 
     def entries(self, tenant_id: UUID, wanted: LedgerFilter) -> tuple[list[Entry], int]:
         """A page, newest first, and how many there are in all."""
-        rows, total = self._page(tenant_id, ("count_entries", "list_entries"), page_parameters(wanted))
+        rows, total = self._page(tenant_id, "entries", page_parameters(wanted))
         return [_entry(row) for row in rows], total
 
     def differences(self, tenant_id: UUID, wanted: LedgerDifferenceFilter) -> tuple[list[Row], int]:
         """A page, newest first, and how many there are in all."""
         chosen = {"kind": wanted.kind, "is_open": wanted.open}
-        return self._page(tenant_id, ("count_differences", "list_differences"), page_parameters(wanted) | chosen)
+        return self._page(tenant_id, "differences", page_parameters(wanted) | chosen)
 
     def newest(self, tenant_id: UUID, since_us: int, until_us: int) -> dict[int, Entry]:
         """The newest revision of each hour of [since_us, until_us) that was entered."""
@@ -54,14 +54,10 @@ class LedgerRepository:
             yield [_entry(row) for row in rows]
             after_number = rows[-1]["number"]
 
-    def _page(
-        self, tenant_id: UUID, statements: tuple[str, str], parameters: Mapping[str, Any]
-    ) -> tuple[list[Row], int]:
+    def _page(self, tenant_id: UUID, what: str, parameters: Mapping[str, Any]) -> tuple[list[Row], int]:
         chosen = {**parameters, "tenant_id": tenant_id}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            counting, listing = (_QUERIES[name].encode() for name in statements)
-            count = connection.execute(counting, chosen).fetchone()
-            return connection.execute(listing, chosen).fetchall(), 0 if count is None else int(count["total"])
+            return read_page(connection, _QUERIES, chosen, count=f"count_{what}", rows=f"list_{what}")
 
 
 class TenantLedger:
