@@ -1,8 +1,9 @@
 """Pages: `page` from 1, `per_page` up to 100, and what every list answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +16,9 @@ PAGE_MAX = 10_000
 PER_PAGE_MAX = 100
 #: ClickHouse's times: from 1970 to the year 2100 hold whatever is stored.
 LAST_US = 4_102_444_800 * MICROSECONDS
+
+#: A delivery carries another time than its id says, by less than this.
+_ID_MARGIN_US = MICROSECONDS
 
 Item = TypeVar("Item")
 
@@ -63,6 +67,15 @@ def window_of(since: datetime | None, until: datetime | None) -> tuple[int, int]
     """A time window in microseconds; without a bound as far as stored times go."""
     since_us = 0 if since is None else _stored(microseconds(since))
     return since_us, LAST_US if until is None else _stored(microseconds(until))
+
+
+def window_of_ids(delivery_ids: Iterable[UUID | str]) -> tuple[int, int]:
+    """When deliveries with these ids were received, in microseconds; all times where an id does not say it."""
+    ids = [one if isinstance(one, UUID) else UUID(one) for one in delivery_ids]
+    if not ids or any(one.version != 7 for one in ids):
+        return 0, LAST_US
+    times_us = [(one.int >> 80) * 1_000 for one in ids]
+    return max(0, min(times_us) - _ID_MARGIN_US), min(max(times_us) + _ID_MARGIN_US, LAST_US)
 
 
 def page_parameters(request: PageRequest) -> dict[str, Any]:
