@@ -44,15 +44,13 @@ class LedgerRepository:
 
     def chain(self, tenant_id: UUID) -> Iterator[list[Entry]]:
         """All entries by their numbers, in parts."""
-        after_number = 0
-        while True:
-            parameters = {"tenant_id": tenant_id, "after_number": after_number, "limit": _CHAIN_ENTRIES_MAX}
+        after_number: int | None = 0
+        while after_number is not None:
             with tenant_transaction(self._pool, tenant_id) as connection:
-                rows = connection.execute(_QUERIES["list_chain"].encode(), parameters).fetchall()
-            if not rows:
-                return
-            yield [_entry(row) for row in rows]
-            after_number = rows[-1]["number"]
+                part = chain_part(connection, tenant_id, after_number)
+            if part:
+                yield part
+            after_number = part[-1].number if part else None
 
     def _page(self, tenant_id: UUID, what: str, parameters: Mapping[str, Any]) -> tuple[list[Row], int]:
         chosen = {**parameters, "tenant_id": tenant_id}
@@ -145,6 +143,12 @@ def newest_entries(connection: Connection, tenant_id: UUID, since_us: int, until
     parameters = {"tenant_id": tenant_id, "since": moment(since_us), "until": moment(until_us)}
     rows = connection.execute(_QUERIES["list_newest_revisions"].encode(), parameters).fetchall()
     return {entry.hour_us: entry for entry in map(_entry, rows)}
+
+
+def chain_part(connection: Connection, tenant_id: UUID, after_number: int) -> list[Entry]:
+    """The next entries of the chain; none behind its end."""
+    parameters = {"tenant_id": tenant_id, "after_number": after_number, "limit": _CHAIN_ENTRIES_MAX}
+    return [_entry(row) for row in connection.execute(_QUERIES["list_chain"].encode(), parameters)]
 
 
 def moment(at_us: int) -> datetime:
