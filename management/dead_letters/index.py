@@ -44,9 +44,9 @@ _log = get_logger(__name__)
 
 
 class DeadLetterIndex(LedWork):
-    """Letters are in the index about a second after they were written."""
+    """The part `dead_letters`. Letters are in the index about a second after they were written."""
 
-    name = "dead-letter-index"
+    name = "dead_letters"
     lock_key = 0x686C206C657474  # "hl lett"
     look_seconds = 1.0
 
