@@ -10,10 +10,8 @@ Run with `python -m bench.action_types [--batches N]`; it starts a Postgres of i
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,6 +19,7 @@ import orjson
 from bench.action_loads import LOADS, Load, prepare_invoices
 from bench.actions import BATCH_RECORDS, CREATE_FLOOR, INSERT_FLOOR
 from bench.execution import BenchSink, open_sink
+from bench.folders import own_folder
 from bench.pipeline import percentiles
 from hookline.embedded.postgres import start_postgres
 from tests.support.statements import counting
@@ -83,11 +82,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--batches", type=int, default=BATCHES)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-action-types-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with start_postgres(folder / "postgres") as postgres:
-            print(json.dumps(measure(postgres.dsn, batches=arguments.batches), indent=2))
+    with own_folder("action-types") as folder, start_postgres(folder / "postgres") as postgres:
+        print(json.dumps(measure(postgres.dsn, batches=arguments.batches), indent=2))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +16,7 @@ import psutil
 import psycopg
 from confluent_kafka import Consumer
 
+from bench.folders import own_folder
 from hookline.embedded.kafka import start_kafka
 from hookline.embedded.postgres import start_postgres
 from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
@@ -129,10 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=RECORDS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-actions-") as folder:
-        Path(folder).chmod(0o755)
-        with start_kafka(Path(folder) / "kafka") as kafka, start_postgres(Path(folder) / "postgres") as postgres:
-            print(json.dumps(measure(kafka.bootstrap, postgres.dsn, records=arguments.records), indent=2))
+    with (
+        own_folder("actions") as folder,
+        start_kafka(folder / "kafka") as kafka,
+        start_postgres(folder / "postgres") as postgres,
+    ):
+        print(json.dumps(measure(kafka.bootstrap, postgres.dsn, records=arguments.records), indent=2))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from bench.folders import own_folder
 from hookline.demo.balance import percentile
 from hookline.embedded.kafka import start_kafka
 from hookline.embedded.postgres import start_postgres
@@ -232,12 +232,13 @@ def main() -> None:
         bootstrap, dsn, folder = arguments.serve
         _serve(bootstrap, dsn, Path(folder))
         return
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-management-") as name:
-        base = Path(name)
-        base.chmod(0o755)
-        with start_kafka(base / "kafka") as kafka, start_postgres(base / "postgres") as postgres:
-            result = measure(kafka.bootstrap, postgres.dsn, base, listed=arguments.listed, loaded=arguments.loaded)
-            print(json.dumps(result, indent=2))
+    with (
+        own_folder("management") as base,
+        start_kafka(base / "kafka") as kafka,
+        start_postgres(base / "postgres") as postgres,
+    ):
+        result = measure(kafka.bootstrap, postgres.dsn, base, listed=arguments.listed, loaded=arguments.loaded)
+        print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -12,16 +12,15 @@ Run with `python -m bench.mappings [--mappings N] [--rounds N]`; it starts a Pos
 
 import argparse
 import json
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from bench.execution import BenchSink, open_sink
+from bench.folders import own_folder
 from bench.pipeline import percentiles
 from hookline.embedded.postgres import start_postgres
 from infra.postgres import set_tenant
@@ -115,11 +114,8 @@ def main() -> None:
     parser.add_argument("--mappings", type=int, default=MANY, help=f"a multiple of {FEW:,}")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-mappings-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with start_postgres(folder / "postgres") as postgres:
-            print(json.dumps(measure(postgres.dsn, mappings=arguments.mappings, rounds=arguments.rounds), indent=2))
+    with own_folder("mappings") as folder, start_postgres(folder / "postgres") as postgres:
+        print(json.dumps(measure(postgres.dsn, mappings=arguments.mappings, rounds=arguments.rounds), indent=2))
 
 
 if __name__ == "__main__":

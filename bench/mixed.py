@@ -14,11 +14,9 @@ Run with `python -m bench.mixed [--requests N]`; it starts everything itself and
 
 import argparse
 import json
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
@@ -28,6 +26,7 @@ from bench import open_loop
 from bench.action_loads import MAKE_ASSETS, MAKE_CLIENTS, OPEN_TICKETS, Load, invoice_id, prepare_invoices, snapshot
 from bench.actions import BATCH_RECORDS
 from bench.execution import BenchSink, sink_on
+from bench.folders import own_folder
 from hookline.embedded.postgres import start_postgres
 from schemas.records import DispatchStatus
 from schemas.webhooks import WebhookConfig
@@ -185,11 +184,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=REQUESTS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-mixed-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with start_postgres(folder / "postgres") as postgres, open_line(folder, postgres.dsn) as line:
-            print(json.dumps(measure(line, requests=arguments.requests), indent=2))
+    with (
+        own_folder("mixed") as folder,
+        start_postgres(folder / "postgres") as postgres,
+        open_line(folder, postgres.dsn) as line,
+    ):
+        print(json.dumps(measure(line, requests=arguments.requests), indent=2))
 
 
 if __name__ == "__main__":

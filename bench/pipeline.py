@@ -19,8 +19,6 @@ Run with `python -m bench.pipeline [--seconds S]`; it starts a stack of its own 
 
 import argparse
 import json
-import signal
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -39,6 +37,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 from bench import open_loop
+from bench.folders import own_folder
 from bench.open_loop import ScheduledAnswer
 from hookline.configuration import settings_of_stack
 from hookline.demo.alerts import SHAPES, sample
@@ -245,11 +244,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--per-second", type=int, default=REQUESTS_PER_SECOND)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: exit(1))
     log.configure(role="bench", level="warning")
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-pipeline-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with own_folder("pipeline") as folder:
         figures = measure(folder / "stack", seconds=arguments.seconds, per_second=arguments.per_second)
     print(json.dumps(figures, indent=2))
 

@@ -15,8 +15,6 @@ of its own and prints JSON.
 
 import argparse
 import json
-import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +26,7 @@ from typing import Any, NamedTuple
 import httpx
 import orjson
 
+from bench.folders import own_folder
 from bench.open_loop import ScheduledAnswer
 from bench.pipeline import (
     alert_bodies,
@@ -229,11 +228,8 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: exit(1))
     log.configure(role="bench", level="warning")
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-replays-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with own_folder("replays") as folder:
         figures = measure(folder / "stack", records=arguments.records, seconds=arguments.seconds)
     print(json.dumps(figures, indent=2))
 

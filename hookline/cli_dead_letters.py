@@ -106,7 +106,7 @@ def redrive(
         Path | None,
         typer.Option(help='Of one: JSON with "body", "body_base64", "fields" or "patch", as the API takes it.'),
     ] = None,
-    mode: Annotated[str, typer.Option(help="redrive, or fill: only what no later request has done.")] = "redrive",
+    mode: Annotated[str, typer.Option(help="redrive, or fill: only what has had no success yet.")] = "redrive",
     rate: Annotated[int, typer.Option(min=50, max=1_000, help="So many in a second.")] = 200,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     as_json: AsJson = False,

@@ -16,6 +16,7 @@ from hookline.errors import UsageError, WorkFailedError
 from hookline.seed import SeededTenant
 from hookline.stack_folder import read_if_there, write_atomically
 from infra.clock import now_us
+from infra.entities.patterns import EMAIL_PATTERN
 from infra.ids import uuid7_text
 from infra.postgres import Connection, Row, set_tenant, unavailability_translated
 from infra.queries import load_queries
@@ -27,7 +28,7 @@ from schemas.webhooks import SLUG_PATTERN
 
 ENTITLEMENTS = ("webhooks", "public_api", "workflows")
 _QUERIES = load_queries(Path(__file__).parent / "tenants.sql")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL = re.compile(EMAIL_PATTERN)
 _CHANGEABLE = ("slug", "entitlements", "inbound_webhooks_enabled", "api_requests_per_minute")
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -160,20 +161,15 @@ class Outbox:
         self._error: str | None = None
         self._finished = threading.Event()
 
-    def send(self, topic: str, **message: Any) -> None:
-        """Queue one message; its report counts towards `wait`."""
-        self._sent += 1
-        self._producer.produce(topic, on_delivery=self._on_report, **message)
-
-    def send_noting(self, topic: str, note: Callable[[Message], None], **message: Any) -> None:
-        """As `send`; `note` is called with the message once it is written, on the producer's thread."""
-
-        def on_report(error: Any, written: Message) -> None:
-            if error is None:
-                note(written)
-            self._on_report(error, written)
-
-        self._producer.produce(topic, on_delivery=on_report, **message)
+    def send(self, topic: str, *, note: Callable[[Message], None] | None = None, **message: Any) -> None:
+        """Queue one message; its report counts towards `wait`. `note` is called with the message once it is written, on
+        the producer's thread. Raises as `produce`: then `wait` raises as well, so that nothing is taken for written."""
+        on_report = self._on_report if note is None else partial(self._on_noted_report, note)
+        try:
+            self._producer.produce(topic, on_delivery=on_report, **message)
+        except Exception as error:
+            self._error = f"produce to {topic}: {error}"
+            raise
         self._sent += 1
 
     def wait(self, timeout_seconds: float) -> None:
@@ -183,6 +179,11 @@ class Outbox:
             raise KafkaUnavailableError(f"{self._sent - self._reported} messages not acknowledged in time")
         if self._error is not None:
             raise KafkaUnavailableError(self._error)
+
+    def _on_noted_report(self, note: Callable[[Message], None], error: Any, message: Message) -> None:
+        if error is None:
+            note(message)
+        self._on_report(error, message)
 
     def _on_report(self, error: Any, message: Message) -> None:
         if error is not None:

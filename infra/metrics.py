@@ -142,7 +142,7 @@ ANALYTICS_ROLLUP_SECONDS = _histogram("analytics_rollup_seconds", "To count all 
 ANALYTICS_ROLLUP_FAILURES = _counter("analytics_rollup_failures", "Counts that failed and were begun anew.")
 ANALYTICS_ROLLUP_LAST = _gauge("analytics_rollup_last_timestamp_seconds", "When nothing was left to count.")
 
-# The ledger. kind: loss, duplicate, late_pending, exchanged, altered.
+# The ledger. kind: loss, duplicate, late_pending, exchanged, altered, broken_chain.
 LEDGER_DIFFERENCES = _gauge("ledger_differences", "Records that do not agree and are not resolved, by kind.", "kind")
 LEDGER_LEADER = _gauge("ledger_leader", "1 while this process keeps the ledger.")
 LEDGER_LAST_EXAMINED = _gauge("ledger_last_examined_timestamp_seconds", "When the ledger last examined the log.")

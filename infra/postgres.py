@@ -21,7 +21,6 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 Pool = ConnectionPool[Connection]
 
-SERVICE_ROLE = "hookline_service"
 CONNECT_TIMEOUT_SECONDS = 5
 RECONNECT_TIMEOUT_SECONDS = 2.0
 

@@ -22,6 +22,12 @@ def load_queries(path: Path) -> Mapping[str, str]:
     return queries
 
 
+def load_whole_queries(path: Path) -> Mapping[str, str]:
+    """As `load_queries`, of a file that has every part of its statements: they are put together."""
+    queries = load_queries(path)
+    return {name: put_together(queries, name) for name in queries}
+
+
 def put_together(queries: Mapping[str, str], name: str, **parts: str) -> str:
     """The statement `name` with every `/*part*/` replaced: by the text in `parts`, else by the block of that name.
 

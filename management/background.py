@@ -5,19 +5,11 @@ from abc import ABC, abstractmethod
 
 
 class Background(ABC):
-    """`_run` is the thread; it ends once `_stopping` is set, and notes in `_fault` why it makes no progress."""
+    """`_run` is the thread; it ends once `_stopping` is set."""
 
     def __init__(self, name: str) -> None:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._fault: str | None = None
-
-    @property
-    def fault(self) -> str | None:
-        """Why this makes no progress now, in words; None: it does, here or in another process."""
-        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
-            return "the thread has ended"
-        return self._fault
 
     def start(self) -> None:
         """Returns at once, also while the stores are away."""

@@ -126,6 +126,13 @@ class ReplayRefusedError(ConflictError):
         self.code = code
 
 
+class AlreadyDoneError(ReplayRefusedError):
+    """The mode is `fill`, and nothing is missing. `why`: `management.replaying.done.Done.words`."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("already_done", f"there is nothing to fill: {why}")
+
+
 class GoneError(ApiError):
     """What is needed for it was there once."""
 

@@ -147,4 +147,4 @@ class LedWork(Background):
     def _note_faults(self, faults: tuple[str, ...]) -> None:
         if faults and not self._faults:
             _log.warning("led_work.waiting", work=self.name, reasons=faults)
-        self._faults, self._fault = faults, "; ".join(faults) or None
+        self._faults = faults

@@ -1,18 +1,24 @@
 """Pages: `page` from 1, `per_page` up to 100, and what every list answers."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.clock import MICROSECONDS
+from infra.postgres import Connection, Row
 from management.moments import Moment
 
 PAGE_MAX = 10_000
 PER_PAGE_MAX = 100
 #: ClickHouse's times: from 1970 to the year 2100 hold whatever is stored.
 LAST_US = 4_102_444_800 * MICROSECONDS
+
+#: A delivery carries another time than its id says, by less than this.
+_ID_MARGIN_US = MICROSECONDS
 
 Item = TypeVar("Item")
 
@@ -63,6 +69,15 @@ def window_of(since: datetime | None, until: datetime | None) -> tuple[int, int]
     return since_us, LAST_US if until is None else _stored(microseconds(until))
 
 
+def window_of_ids(delivery_ids: Iterable[UUID | str]) -> tuple[int, int]:
+    """When deliveries with these ids were received, in microseconds; all times where an id does not say it."""
+    ids = [one if isinstance(one, UUID) else UUID(one) for one in delivery_ids]
+    if not ids or any(one.version != 7 for one in ids):
+        return 0, LAST_US
+    times_us = [(one.int >> 80) * 1_000 for one in ids]
+    return max(0, min(times_us) - _ID_MARGIN_US), min(max(times_us) + _ID_MARGIN_US, LAST_US)
+
+
 def page_parameters(request: PageRequest) -> dict[str, Any]:
     """Query parameters of a page in Postgres: `since` ≤ t < `until` (None: no bound), `limit`, `offset`."""
     return {
@@ -71,6 +86,15 @@ def page_parameters(request: PageRequest) -> dict[str, Any]:
         "limit": request.per_page,
         "offset": (request.page - 1) * request.per_page,
     }
+
+
+def read_page(
+    connection: Connection, statements: Mapping[str, str], parameters: Mapping[str, Any], *, count: str, rows: str
+) -> tuple[list[Row], int]:
+    """What a list answers, by the names of its two statements: the rows of a page, and how many there are in all."""
+    counted = connection.execute(statements[count].encode(), parameters).fetchone()
+    found = connection.execute(statements[rows].encode(), parameters).fetchall()
+    return found, 0 if counted is None else int(counted["total"])
 
 
 def microseconds(moment: datetime) -> int:

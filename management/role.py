@@ -21,7 +21,6 @@ from management.delivery_stream.service import DeliveryStreamService
 from management.domain_events.relay import DomainEventRelay
 from management.erasures.work import ErasureWork
 from management.group_watch import GroupWatch
-from management.leading import LedWork
 from management.ledger.bookkeeping import Bookkeeping
 from management.operator_sql import OperatorSql
 from management.replay_jobs.work import ReplayWork
@@ -49,7 +48,6 @@ class ManagementRole:
         self._server: HttpServer | None = None
         self._watch: GroupWatch | None = None
         self._jobs: list[Role] = [ConfigurationRelay(settings), DomainEventRelay(settings)]
-        self._works: Sequence[LedWork] = ()
         self._testing: Testing | None = None
         self._stream: DeliveryStreamService | None = None
         self._letters: DeadLetterService | None = None
@@ -70,9 +68,7 @@ class ManagementRole:
         self._testing, self._stream, self._replays = resources.testing, resources.stream, resources.replays
         self._letters = resources.letters
         self._watch = GroupWatch(self._settings)
-        self._jobs.append(Bookkeeping(self._settings, self._pool, self._clickhouse))
-        if self._settings.alerts.enabled:
-            self._jobs.append(AlertJob(self._settings, self._clickhouse, self._watch))
+        self._jobs += self._led_works(self._pool, self._watch)
         everyone: list[Role] = [self, *self._jobs, *self._parts]
         status = SystemStatus(self._watch, everyone)
         self._watch.start()
@@ -82,15 +78,6 @@ class ManagementRole:
         self._server.start()
         for job in self._jobs:
             job.start()
-        self._works = (
-            RetentionWork(self._settings.postgres, self._clickhouse),
-            ErasureWork(self._settings.postgres, self._pool, self._clickhouse, load_secret_box(self._settings)),
-            DeadLetterIndex(self._settings),
-            ReplayWork(self._settings, self._pool, self._clickhouse, self._watch),
-            ReplayForgetting(self._settings.postgres, self._pool, self._clickhouse),
-        )
-        for work in self._works:
-            work.start()
         self._testing.start()
         self._stream.start()
         # What is there by now, the application above all, lives as long as the process: looking through it for garbage
@@ -114,8 +101,6 @@ class ManagementRole:
                 publishing.close()
         for job in self._jobs:
             job.stop(timeout_seconds)
-        for work in self._works:
-            work.stop(timeout_seconds)
         if self._watch is not None:
             self._watch.close()
         if self._pool is not None:
@@ -130,8 +115,21 @@ class ManagementRole:
         reasons = [] if served else ["the API is not served"]
         reasons += [trouble for trouble in troubles.values() if trouble is not None]
         details = {} if self._testing is None else dict(self._testing.faults())
-        details |= {work.name: work.fault for work in self._works if work.fault is not None}
         return PartHealth(self.name, ready=not reasons, reasons=tuple(reasons), details=details)
+
+    def _led_works(self, pool: Pool, watch: GroupWatch) -> list[Role]:
+        """Each is a part of its own: who looks after the installation sees which one stands still, and why."""
+        works: list[Role] = [
+            Bookkeeping(self._settings, pool, self._clickhouse),
+            RetentionWork(self._settings.postgres, self._clickhouse),
+            ErasureWork(self._settings.postgres, pool, self._clickhouse, load_secret_box(self._settings)),
+            DeadLetterIndex(self._settings),
+            ReplayWork(self._settings, pool, self._clickhouse, watch),
+            ReplayForgetting(self._settings.postgres, pool, self._clickhouse),
+        ]
+        if self._settings.alerts.enabled:
+            works.append(AlertJob(self._settings, self._clickhouse, watch))
+        return works
 
     def _clickhouse_trouble(self) -> str | None:
         try:

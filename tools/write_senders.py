@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from infra.presets import load_presets  # noqa: E402  # the repository's own, before any installed one
+from management.presets.words import ALGORITHMS  # noqa: E402
 from schemas.handshakes import HandshakeCondition, HandshakeRule  # noqa: E402
 from schemas.presets import (  # noqa: E402
     DeviceReports,
@@ -59,12 +60,6 @@ CATEGORIES = {
 }
 COLUMNS = "| sender | proof | handshake | dedupe key | event type | documented |\n|---|---|---|---|---|---|\n"
 SIGNED_PARTS = {"body": "body", "timestamp": "time", "id": "id", "url": "URL", "form": "form", "method": "method"}
-ALGORITHMS = {
-    "hmac_sha1": "HMAC-SHA1",
-    "hmac_sha256": "HMAC-SHA256",
-    "hmac_sha512": "HMAC-SHA512",
-    "ed25519": "Ed25519",
-}
 
 
 def page() -> str:

@@ -20,7 +20,7 @@ def decode_key(text: bytes, key: SigningKey) -> bytes:
     rest = text.removeprefix(key.strip_prefix.encode())
     try:
         if key.encoding == "base64":
-            return base64.b64decode(rest.rstrip(b"=") + b"=" * (-len(rest.rstrip(b"=")) % 4), validate=True)
+            return from_base64(rest.decode("ascii"))
         if key.encoding == "hex":
             return bytes.fromhex(rest.decode("ascii"))
     except (binascii.Error, ValueError) as error:
@@ -73,8 +73,10 @@ def _base64url(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _from_base64(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+def from_base64(text: str) -> bytes:
+    """The bytes, with padding, without it, or with some of it. Raises ValueError."""
+    digits = text.rstrip("=")
+    return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
 
 
 def _from_base64url(text: str) -> bytes:
@@ -83,7 +85,7 @@ def _from_base64url(text: str) -> bytes:
 
 ENCODINGS = {
     "hex": Encoding(bytes.hex, str.lower, bytes.fromhex),
-    "base64": Encoding(_base64, _without_padding, _from_base64),
+    "base64": Encoding(_base64, _without_padding, from_base64),
     "base64url": Encoding(_base64url, _without_padding, _from_base64url),
 }
 

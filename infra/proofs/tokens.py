@@ -4,13 +4,12 @@ What is offered is compared by its SHA-256, so that the time taken tells neither
 the secret is; where nothing is offered the same is done with nothing.
 """
 
-import base64
-import binascii
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from infra.proofs.errors import ProofError
+from infra.proofs.keys import from_base64
 from infra.proofs.requests import BAD_TOKEN, NO_PROOF, Secret, SignedRequest, Verify
 from infra.requests.paths import JsonPath, TooManyValuesError, compile_path
 from infra.requests.query import parse_query
@@ -69,8 +68,8 @@ def _basic(request: SignedRequest) -> bytes | None:
     if text is None:
         return None
     try:
-        return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        return from_base64(text)
+    except ValueError:
         return b""
 
 

@@ -9,15 +9,15 @@ from psycopg.types.json import Jsonb
 
 from infra.entities.outbox import Cause, write_events
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.access import Actor
 from management.alerting.telling import ACKNOWLEDGED, shown, told
 from management.alerts.schemas import AlertFilter
 from management.audit_entries.repository import write_audit_entry
 from management.errors import ConflictError, NotFoundError
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 _HOPS = 1
 
 
@@ -32,9 +32,7 @@ class AlertRepository:
         filters = wanted.model_dump(include={"state", "rule", "severity", "webhook_id"})
         parameters = {"tenant_id": tenant_id, **filters, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = connection.execute(_QUERIES["count_alerts"].encode(), parameters).fetchone()
-            rows = connection.execute(_QUERIES["list_alerts"].encode(), parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count_alerts", rows="list_alerts")
 
     def get(self, tenant_id: UUID, alert_id: UUID) -> Row:
         """One alert. Raises NotFoundError, also for another tenant's and the installation's."""

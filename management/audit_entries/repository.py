@@ -10,12 +10,12 @@ from psycopg.types.json import Jsonb
 from infra.clock import now_us
 from infra.ids import uuid7_text
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.access import Actor
 from management.audit_entries.schemas import AuditFilter
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 _SYSTEM = {"type": "system", "id": None, "name": "hookline"}
 
 
@@ -36,9 +36,7 @@ class AuditRepository:
             **page_parameters(wanted),
         }
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = connection.execute(_QUERIES["count_audit_entries"].encode(), parameters).fetchone()
-            rows = connection.execute(_QUERIES["list_audit_entries"].encode(), parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count_audit_entries", rows="list_audit_entries")
 
 
 def write_audit_entry(

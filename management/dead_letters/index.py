@@ -44,9 +44,9 @@ _log = get_logger(__name__)
 
 
 class DeadLetterIndex(LedWork):
-    """Letters are in the index about a second after they were written."""
+    """The part `dead_letters`. Letters are in the index about a second after they were written."""
 
-    name = "dead-letter-index"
+    name = "dead_letters"
     lock_key = 0x686C206C657474  # "hl lett"
     look_seconds = 1.0
 
@@ -55,15 +55,18 @@ class DeadLetterIndex(LedWork):
         self._kafka = settings.kafka
         self._admin: AdminClient = admin_client(settings.kafka, _CLIENT_ID)
         self._consumer: Consumer | None = None
-        self._session: Connection | None = None
         self._incarnations: dict[str, str] = {}
         self._steps = 0
+
+    def begin(self) -> None:
+        """Others may have noted letters since this process led last: where to go on is asked anew."""
+        self._let_go()
 
     def step(self, connection: Connection) -> Sequence[str]:
         """Note what has come since. Raises KafkaUnavailableError and as Postgres does: it begins anew then."""
         try:
-            if self._consumer is None or self._session is not connection or self._steps >= _TIDY_STEPS:
-                self._begin(connection)
+            if self._consumer is None or self._steps >= _TIDY_STEPS:
+                self._go_on(connection)
             self._steps += 1
             assert self._consumer is not None  # noqa: S101 - it has begun
             for _ in range(_READS_MAX):
@@ -81,10 +84,10 @@ class DeadLetterIndex(LedWork):
         super().stop(timeout_seconds)
         self._let_go()
 
-    def _begin(self, connection: Connection) -> None:
+    def _go_on(self, connection: Connection) -> None:
         """Take out what is gone, and go on behind the last letter that is noted."""
         consumer = self._consumer or letter_consumer(self._kafka, _CLIENT_ID)
-        self._consumer, self._session, self._steps = consumer, connection, 0
+        self._consumer, self._steps = consumer, 0
         self._incarnations = topic_incarnations(self._admin, LETTER_TOPICS)
         for topic, incarnation in self._incarnations.items():
             connection.execute(

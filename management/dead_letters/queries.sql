@@ -1,16 +1,19 @@
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR failed_at < %(until)s)
+    AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+    AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
+    AND (%(stage)s::text IS NULL OR stage = %(stage)s)
+    AND (%(code)s::text IS NULL OR code = %(code)s)
+    AND (%(state)s::text IS NULL OR state = %(state)s)
+
 -- name: count_letters
 SELECT count(*) AS total
 FROM (
     SELECT 1
     FROM dead_letters
     WHERE tenant_id = %(tenant_id)s
-        AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
-        AND (%(until)s::timestamptz IS NULL OR failed_at < %(until)s)
-        AND (%(topic)s::text IS NULL OR topic = %(topic)s)
-        AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
-        AND (%(stage)s::text IS NULL OR stage = %(stage)s)
-        AND (%(code)s::text IS NULL OR code = %(code)s)
-        AND (%(state)s::text IS NULL OR state = %(state)s)
+        /*where_wanted*/
     LIMIT %(total_max)s
 ) AS counted
 
@@ -18,13 +21,7 @@ FROM (
 SELECT *
 FROM dead_letters
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR failed_at < %(until)s)
-    AND (%(topic)s::text IS NULL OR topic = %(topic)s)
-    AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
-    AND (%(stage)s::text IS NULL OR stage = %(stage)s)
-    AND (%(code)s::text IS NULL OR code = %(code)s)
-    AND (%(state)s::text IS NULL OR state = %(state)s)
+    /*where_wanted*/
     AND (%(before)s::timestamptz IS NULL OR (failed_at, letter_id) < (%(before)s::timestamptz, %(before_id)s::uuid))
 ORDER BY failed_at DESC, letter_id DESC
 LIMIT %(limit)s OFFSET %(offset)s
@@ -34,12 +31,7 @@ LIMIT %(limit)s OFFSET %(offset)s
 SELECT topic, partition, record_offset
 FROM dead_letters
 WHERE tenant_id = %(tenant_id)s AND (state = 'open' OR (state = 'redriven' AND published_at IS NULL))
-    AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR failed_at < %(until)s)
-    AND (%(topic)s::text IS NULL OR topic = %(topic)s)
-    AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
-    AND (%(stage)s::text IS NULL OR stage = %(stage)s)
-    AND (%(code)s::text IS NULL OR code = %(code)s)
+    /*where_wanted*/
 ORDER BY topic, partition, record_offset
 LIMIT %(limit)s
 

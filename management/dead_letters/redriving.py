@@ -10,14 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from infra.clock import now_us, rfc3339_of
-from infra.ids import uuid7_text
-from infra.postgres import Connection, Row
+from infra.clock import now_us
 from infra.settings import Settings
 from infra.topics import ACTION_DEAD_LETTERS, REQUEST_DEAD_LETTERS
 from management.access import Actor
 from management.configuration.records import read_records
-from management.dead_letters.changes import changed_fields, digest_of
+from management.dead_letters.changes import changed_fields
 from management.dead_letters.commands import command_id_of, fields_of
 from management.dead_letters.drafts import (
     CommandDraft,
@@ -25,9 +23,9 @@ from management.dead_letters.drafts import (
     NewIds,
     RequestDraft,
     found_request,
-    planned_ids,
 )
 from management.dead_letters.letters import Letter
+from management.dead_letters.planning import Wish, decided, plan
 from management.dead_letters.reading import read_letters
 from management.dead_letters.repository import (
     DeadLetterRepository,
@@ -35,44 +33,27 @@ from management.dead_letters.repository import (
     LoggedDelivery,
     lock_letters,
     note_published,
-    plan_redrive,
 )
-from management.dead_letters.schemas import LetterRedrive
 from management.dead_letters.showing import withheld_reason
 from management.delivery_replays.changing import changed_body, is_changed
-from management.delivery_replays.repository import PlannedReplay, insert_replay
 from management.errors import (
     ApiError,
-    ConflictError,
     GoneError,
     NotFoundError,
     Problem,
     ReplayRefusedError,
     ValidationFailedError,
 )
-from management.paging import microseconds
-from management.replaying.counts import count_replays
+from management.replaying.done import Done
 from management.replaying.places import FoundRecord, Lost, Place
 from management.replaying.publishing import RecordPublisher
 from management.replaying.reading import RecordReader
 from management.replaying.reworking import Reworking
-from management.replaying.selections import ReplayMode
 from schemas.presets import Preset
 from schemas.webhooks import WebhookConfig
 
 _CLIENT_ID = "hookline-management-dead-letters"
 _READ_SECONDS_MAX = 30.0
-_OTHER_CHANGE = "it was begun to be re-driven with another change: give that one again, which ends it"
-_TWICE = "another letter of the same delivery goes with this call: ask for this one by itself"
-_REPLAYED_ENOUGH = "its delivery was replayed as often as its webhook allows (replay_count_max)"
-
-
-class Wish(NamedTuple):
-    """Why letters are to be re-driven, how, and with what changed of one."""
-
-    reason: str
-    mode: ReplayMode
-    given: LetterRedrive | None = None
 
 
 class Published(NamedTuple):
@@ -111,9 +92,10 @@ class Redriving:
     def redrive(self, actor: Actor, places: Sequence[Place], wish: Wish) -> dict[Place, Outcome]:
         """What came of each, in this order. Raises KafkaUnavailableError: what was planned is ended by another call."""
         drafts = self._drafts(actor.tenant_id, places, wish)
+        done = self._done(actor.tenant_id, drafts) if wish.mode == "fill" else {}
         decision = Decision(actor, wish.reason, datetime.now(UTC))
         with self._repository.transaction(actor.tenant_id) as connection:
-            planned = _plan(connection, drafts, decision, wish)
+            planned = plan(connection, drafts, decision, wish, done)
         ids = {place: one for place, one in planned.items() if isinstance(one, NewIds)}
         outcomes = self._publish(actor.tenant_id, drafts, ids) if ids else {}
         return {place: outcomes[place] if isinstance(one, NewIds) else one for place, one in planned.items()}
@@ -129,7 +111,7 @@ class Redriving:
             for place, ids in planned.items():
                 row, draft = locked.get(place), drafts[place]
                 if row is None or row["published_at"] is not None or isinstance(draft, ApiError):
-                    outcomes[place] = _decided(place, row)
+                    outcomes[place] = decided(place, row)
                 else:
                     messages[place] = draft.message(ids)
             written = self._publisher.publish_messages(list(messages.values())) if messages else []
@@ -150,6 +132,11 @@ class Redriving:
             except ApiError as error:
                 drafts[place] = error
         return drafts
+
+    def _done(self, tenant_id: UUID, drafts: Mapping[Place, Draft | ApiError]) -> dict[str, Done]:
+        found = [draft for draft in drafts.values() if not isinstance(draft, ApiError)]
+        webhook_ids = {draft.config.webhook_id for draft in found}
+        return self._repository.done(tenant_id, webhook_ids, {str(draft.origin_id) for draft in found})
 
     def _draft(self, tenant_id: UUID, letter: Letter, around: _Surroundings, wish: Wish) -> Draft:
         owner = letter.owner
@@ -218,78 +205,3 @@ class Redriving:
             for place, one in origins
             if isinstance(one, FoundRecord) and one.headers.delivery_id == delivery_ids[place]
         }
-
-
-def _plan(
-    connection: Connection, drafts: Mapping[Place, Draft | ApiError], decision: Decision, wish: Wish
-) -> dict[Place, NewIds | ApiError]:
-    """The ids to publish each under: new ones, or those of a plan that was not ended."""
-    tenant_id = decision.actor.tenant_id
-    at_us, digest = microseconds(decision.at), digest_of(wish.given)
-    replay_id = UUID(uuid7_text(at_us))
-    locked = lock_letters(connection, tenant_id, list(drafts))
-    planned: dict[Place, NewIds | ApiError] = {}
-    fresh: dict[Place, Draft] = {}
-    for place, draft in drafts.items():
-        row = locked.get(place)
-        if isinstance(draft, ApiError):
-            planned[place] = NotFoundError(f"no dead letter {place}") if row is None else draft
-        elif row is not None and row["state"] == "open":
-            fresh[place] = draft
-        elif row is not None and row["state"] == "redriven" and row["published_at"] is None:
-            planned[place] = planned_ids(row) if _same(row["change_digest"], digest) else ConflictError(_OTHER_CHANGE)
-        else:
-            planned[place] = _decided(place, row)
-    counted = _count(connection, tenant_id, fresh)
-    taken: set[UUID] = set()
-    for place, draft in fresh.items():
-        if draft.origin_id in taken or draft.origin_id not in counted:
-            planned[place] = _refused(is_taken=draft.origin_id in taken)
-            continue
-        taken.add(draft.origin_id)
-        ids = planned[place] = draft.ids(replay_id, at_us)
-        plan = {"replay_id": ids.replay_id, "new_delivery_id": ids.delivery_id, "change_digest": digest}
-        plan_redrive(connection, place, decision, plan)
-        if ids.delivery_id != draft.own_id:
-            insert_replay(connection, decision.actor, _replay(draft, ids, decision, wish.mode))
-    return {place: planned[place] for place in drafts}
-
-
-def _refused(*, is_taken: bool) -> ApiError:
-    return ConflictError(_TWICE) if is_taken else ReplayRefusedError("replay_limit", _REPLAYED_ENOUGH)
-
-
-def _replay(draft: Draft, ids: NewIds, decision: Decision, mode: ReplayMode) -> PlannedReplay:
-    change = draft.change if isinstance(draft, RequestDraft) else None
-    return PlannedReplay(
-        ids.delivery_id,
-        UUID(draft.config.webhook_id),
-        draft.origin_id,
-        ids.replay_id,
-        mode,
-        decision.reason,
-        decision.at,
-        None if change is None else change.kind,
-        None if change is None else change.operations,
-    )
-
-
-def _count(connection: Connection, tenant_id: UUID, fresh: Mapping[Place, Draft]) -> set[UUID]:
-    """Origins that may be replayed once more."""
-    return count_replays(
-        connection, tenant_id, {draft.origin_id: draft.config.replay_count_max for draft in fresh.values()}
-    )
-
-
-def _same(before: memoryview | bytes | None, now: bytes | None) -> bool:
-    return (None if before is None else bytes(before)) == now
-
-
-def _decided(place: Place, row: Row | None) -> ApiError:
-    """Why nothing more is done with it."""
-    if row is None:
-        return NotFoundError(f"no dead letter {place}")
-    at = rfc3339_of(row["decided_at"])
-    if row["state"] == "dismissed":
-        return ConflictError(f"dead letter {place} was dismissed at {at}")
-    return ConflictError(f"dead letter {place} was re-driven at {at}, as delivery {row['new_delivery_id']}")

@@ -1,6 +1,6 @@
 """The index of letters, and what was decided about them; every statement is for one tenant."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,23 +10,21 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from infra.clickhouse import ClickHouse
-from infra.clock import MICROSECONDS
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_queries, load_whole_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.dead_letters.schemas import DeadLetterFilter, OpenLetters
 from management.errors import NotFoundError
-from management.log_pages import TOTAL_MAX, LogPageMeta, Position, Scope, Total, meta_of
-from management.paging import microseconds, page_parameters
+from management.log_pages import SEARCH_SECONDS_MAX, TOTAL_MAX, LogPageMeta, Position, Scope, Total, meta_of
+from management.paging import microseconds, page_parameters, window_of_ids
+from management.replaying.done import Done, DoneDeliveries
 from management.replaying.places import Place
 from schemas.retention import BODY_DAYS_DEFAULT
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 _LOG_QUERIES = load_queries(Path(__file__).parent / "log.sql")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Replays carry another time than their id says, by less than this.
-_ID_MARGIN_US = MICROSECONDS
 _FILTERS = ("topic", "webhook_id", "stage", "code", "state")
 
 
@@ -92,6 +90,7 @@ class DeadLetterRepository:
         parameters = {
             "tenant_id": tenant_id,
             **{name: getattr(wanted, name) for name in (*_FILTERS[:-1], "since", "until")},
+            "state": None,
             "limit": limit,
         }
         with tenant_transaction(self._pool, tenant_id) as connection:
@@ -117,18 +116,22 @@ class DeadLetterRepository:
         wanted = sorted(one for one in delivery_ids if one.version == 7)
         if not wanted:
             return {}
-        times_us = [(one.int >> 80) * 1_000 for one in wanted]
+        since_us, until_us = window_of_ids(wanted)
         parameters = {
             "tenant_id": str(tenant_id),
             "delivery_id": [str(one) for one in wanted],
-            "since_us": min(times_us) - _ID_MARGIN_US,
-            "until_us": max(times_us) + _ID_MARGIN_US,
+            "since_us": since_us,
+            "until_us": until_us,
         }
         rows = self._clickhouse.query(_LOG_QUERIES["read_deliveries"], parameters)
         return {
             row["delivery_id"]: LoggedDelivery(bool(row["is_erased"]), row["dispatch_status"] != "pending")
             for row in rows
         }
+
+    def done(self, tenant_id: UUID, webhook_ids: Collection[str], origin_ids: Collection[str]) -> dict[str, Done]:
+        """Those of the origins that need no filling. Raises SearchTooWideError."""
+        return DoneDeliveries(self._clickhouse, tenant_id, seconds_max=SEARCH_SECONDS_MAX).find(webhook_ids, origin_ids)
 
     def applied(self, tenant_id: UUID, command_ids: Sequence[UUID]) -> set[UUID]:
         """Those of the commands that the sink has run, whatever came of it."""

@@ -143,7 +143,8 @@ class ManyRedrives(BaseModel):
     )
     filter: OpenLetters | None = None
     mode: ReplayMode = Field(
-        default="redrive", description="of requests: `fill` leaves out what a later one with the same key has done"
+        default="redrive",
+        description="redrive: whatever ran before; fill: only where nothing of its delivery has succeeded yet",
     )
     rate_per_second: int = Field(default=RATE_DEFAULT, ge=RATE_MIN, le=RATE_MAX)
 

@@ -10,8 +10,9 @@ from infra.errors import KafkaUnavailableError
 from infra.settings import Settings
 from management.access import Actor
 from management.dead_letters.letters import Letter, parse_place
+from management.dead_letters.planning import Wish
 from management.dead_letters.reading import read_letters
-from management.dead_letters.redriving import Outcome, Published, Redriving, Wish
+from management.dead_letters.redriving import Outcome, Published, Redriving
 from management.dead_letters.repository import DeadLetterRepository, Decision, dismiss, lock_letters
 from management.dead_letters.schemas import (
     REDRIVEN_MAX,

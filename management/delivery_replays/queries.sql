@@ -7,12 +7,3 @@ INSERT INTO delivery_replays
 VALUES
     (%(tenant_id)s, %(delivery_id)s, %(webhook_id)s, %(origin_id)s, %(replay_id)s, %(mode)s, %(replayed_by)s,
     %(replayed_at)s, %(reason)s, %(change_kind)s, %(change)s);
-
--- name: find_done
-SELECT delivery_id, dispatch_status
-FROM deliveries FINAL
-WHERE tenant_id = {tenant_id:UUID} AND webhook_id = {webhook_id:UUID}
-    AND received_at >= fromUnixTimestamp64Micro({since_us:Int64})
-    AND (delivery_id = {origin_id:UUID} OR replayed_from = {origin_text:String})
-    AND dispatch_status IN ('dispatched', 'filtered')
-LIMIT 1;

@@ -7,17 +7,17 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from infra.clickhouse import ClickHouse, Row
-from infra.errors import ClickHouseOverTimeError
+from infra.clickhouse import ClickHouse
 from infra.postgres import Connection, Pool, tenant_transaction
 from infra.queries import load_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.configuration.records import read_records
-from management.errors import ReplayRefusedError, SearchTooWideError
+from management.errors import ReplayRefusedError
 from management.log_pages import SEARCH_SECONDS_MAX
 from management.replaying.changes import Operation
 from management.replaying.counts import count_replays
+from management.replaying.done import Done, DoneDeliveries
 from management.replaying.selections import ReplayMode
 from schemas.webhooks import WebhookConfig
 
@@ -58,20 +58,10 @@ class DeliveryReplayRepository:
             raise ReplayRefusedError("webhook_inactive", message)
         return config
 
-    def find_done(self, tenant_id: UUID, webhook_id: UUID, origin_id: UUID, since_us: int) -> Row | None:
-        """The origin or a replay of it that needs no filling; None: there is none. Raises SearchTooWideError."""
-        parameters = {
-            "tenant_id": str(tenant_id),
-            "webhook_id": str(webhook_id),
-            "origin_id": str(origin_id),
-            "origin_text": str(origin_id),
-            "since_us": since_us,
-        }
-        try:
-            rows = self._clickhouse.query(_QUERIES["find_done"], parameters, seconds_max=SEARCH_SECONDS_MAX)
-        except ClickHouseOverTimeError as error:
-            raise SearchTooWideError(SEARCH_SECONDS_MAX) from error
-        return rows[0] if rows else None
+    def find_done(self, tenant_id: UUID, webhook_id: UUID, origin_id: UUID) -> Done | None:
+        """What needs no filling; None: it does. Raises SearchTooWideError."""
+        looking = DoneDeliveries(self._clickhouse, tenant_id, seconds_max=SEARCH_SECONDS_MAX)
+        return looking.find({str(webhook_id)}, {str(origin_id)}).get(str(origin_id))
 
     def add(self, actor: Actor, replay: PlannedReplay, replays_max: int) -> None:
         """Count it and keep who asked for it, before it acts. Raises ReplayRefusedError past `replays_max`."""

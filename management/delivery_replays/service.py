@@ -17,6 +17,7 @@ from management.delivery_replays.changing import Changed, changed_body, is_chang
 from management.delivery_replays.repository import DeliveryReplayRepository, PlannedReplay
 from management.delivery_replays.schemas import DeliveryReplay, DeliveryReplayInput, ReplayPlace
 from management.errors import (
+    AlreadyDoneError,
     ConflictError,
     GoneError,
     NotFoundError,
@@ -77,7 +78,7 @@ class DeliveryReplayService:
             raise ReplayRefusedError("invalid_json", "the delivery's body is not JSON: give a body to replay it with")
         planned = _planned(row, found, given, changed)
         if given.mode == "fill":
-            self._require_gap(actor.tenant_id, planned, found)
+            self._require_gap(actor.tenant_id, planned)
         record = replay_record(
             found,
             config,
@@ -147,13 +148,10 @@ class DeliveryReplayService:
         finally:
             self._readers.release()
 
-    def _require_gap(self, tenant_id: UUID, planned: PlannedReplay, found: FoundRecord) -> None:
-        replay = found.headers.replay
-        since_us = found.headers.received_at_us if replay is None else replay.received_at_us or 0
-        done = self._repository.find_done(tenant_id, planned.webhook_id, planned.origin_id, since_us)
+    def _require_gap(self, tenant_id: UUID, planned: PlannedReplay) -> None:
+        done = self._repository.find_done(tenant_id, planned.webhook_id, planned.origin_id)
         if done is not None:
-            message = f"there is nothing to fill: delivery {done['delivery_id']} was {done['dispatch_status']}"
-            raise ReplayRefusedError("already_done", message)
+            raise AlreadyDoneError(done.words)
 
     def _publish(self, record: RawRecord, planned: PlannedReplay) -> ReplayPlace:
         try:

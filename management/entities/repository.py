@@ -21,14 +21,14 @@ from infra.entities.events import ENTITY_EVENTS, Told, events_of_changes
 from infra.ids import uuid7_text
 from infra.merge_patch import merge_patch
 from infra.postgres import Connection, Pool, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.entities.mapping import lock_mappings, write_mapping
 from management.entities.schemas import OBJECT_BYTES_MAX, EntityFilter
 from management.entities.telling import write_told
 from management.errors import ConflictError, NotFoundError, Problem, ValidationFailedError
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 from schemas.encoding import record_bytes
 
 _MAPPING_MEMBERS = ("external_id", "webhook_id")
@@ -69,14 +69,13 @@ class EntityRepository:
     def __init__(self, pool: Pool, table: EntityTable) -> None:
         self._pool = pool
         self.table = table
-        self.queries = load_queries(table.folder / "queries.sql")
+        self.queries = load_whole_queries(table.folder / "queries.sql")
 
     def page(self, tenant_id: UUID, wanted: EntityFilter) -> tuple[list[Row], int]:
         """The rows of a page, newest first, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, **wanted.parameters(), **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = self.execute(connection, "count", parameters).fetchone()
-            return self.execute(connection, "page", parameters).fetchall(), 0 if count is None else count["total"]
+            return read_page(connection, self.queries, parameters, count="count", rows="page")
 
     def get(self, tenant_id: UUID, entity_id: UUID) -> Row:
         """One row. Raises NotFoundError."""

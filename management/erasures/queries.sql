@@ -9,28 +9,31 @@ VALUES
     (%(tenant_id)s, %(id)s, %(kind)s, %(delivery_id)s, %(webhook_id)s, %(path)s, %(sealed_value)s,
     %(value_fingerprint)s, %(reason)s, %(asked_by)s, %(asked_at)s, %(in_force_until)s)
 
--- name: get_erasure
-SELECT id, kind, status, delivery_id, webhook_id, path, value_fingerprint, reason, asked_by, asked_at, in_force_until,
+-- name: shown_columns
+id, kind, status, delivery_id, webhook_id, path, value_fingerprint, reason, asked_by, asked_at, in_force_until,
     failure, receipt, receipt_hash
+
+-- name: get_erasure
+SELECT /*shown_columns*/
 FROM erasures
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR asked_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR asked_at < %(until)s)
+    AND (%(status)s::text IS NULL OR status = %(status)s)
 
 -- name: count_erasures
 SELECT count(*) AS total
 FROM erasures
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR asked_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR asked_at < %(until)s)
-    AND (%(status)s::text IS NULL OR status = %(status)s)
+    /*where_wanted*/
 
 -- name: list_erasures
-SELECT id, kind, status, delivery_id, webhook_id, path, value_fingerprint, reason, asked_by, asked_at, in_force_until,
-    failure, receipt, receipt_hash
+SELECT /*shown_columns*/
 FROM erasures
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR asked_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR asked_at < %(until)s)
-    AND (%(status)s::text IS NULL OR status = %(status)s)
+    /*where_wanted*/
 ORDER BY asked_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 

@@ -9,15 +9,15 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry, write_system_audit_entry
 from management.erasures.receipts import receipt_hash
 from management.erasures.schemas import ErasureFilter
 from management.errors import ConflictError, NotFoundError
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 #: Each is looked for again until Kafka has forgotten.
 OPEN_MAX = 100
 _DUE_MAX = 20
@@ -51,9 +51,7 @@ class ErasureRepository:
         """The rows of a page, newest first, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, "status": wanted.status, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = connection.execute(_QUERIES["count_erasures"].encode(), parameters).fetchone()
-            rows = connection.execute(_QUERIES["list_erasures"].encode(), parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count_erasures", rows="list_erasures")
 
     def note_removal(self, erasure: Row, version: int, entities: Sequence[str]) -> None:
         """What has to have ended before it is done, and which entities the deliveries led to."""

@@ -38,7 +38,7 @@ _log = get_logger(__name__)
 
 
 class ErasureWork(LedWork):
-    """`pool` writes; the leading session only reads what is due."""
+    """The part `erasures`. `pool` writes; the leading session only reads what is due."""
 
     name = "erasures"
     lock_key = 0x686C2065726173  # "hl eras"

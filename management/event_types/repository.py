@@ -13,6 +13,7 @@ from infra.queries import load_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.errors import ConflictError, NotFoundError, Problem
+from management.paging import read_page
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 VERSIONS_MAX = 1_000
@@ -28,9 +29,7 @@ class EventTypeRepository:
         """Declared types by name, each with its newest version, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, "search": search, "limit": limit, "offset": offset}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = _execute(connection, "count_event_types", parameters).fetchone()
-            rows = _execute(connection, "list_event_types", parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count_event_types", rows="list_event_types")
 
     def versions(self, tenant_id: UUID, name: str) -> tuple[list[Row], Row]:
         """The versions of a type, newest first, and the newest with its schema. Raises NotFoundError."""

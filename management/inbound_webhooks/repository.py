@@ -13,6 +13,7 @@ from infra.queries import load_queries
 from management.errors import ConflictError, NotFoundError, Problem
 from management.inbound_webhooks.schemas import InboundWebhookSettings, Json, WebhookListRequest
 from management.inbound_webhooks.stored import StoredWebhook, from_row, to_columns
+from management.paging import read_page
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 _SLUG_KEY = "webhooks_tenant_id_slug_key"
@@ -61,9 +62,8 @@ def list_webhooks(
         "limit": wanted.per_page,
         "offset": (wanted.page - 1) * wanted.per_page,
     }
-    count = connection.execute(_QUERIES["count_webhooks"].encode(), parameters).fetchone()
-    ids = [row["id"] for row in connection.execute(_QUERIES["find_webhooks"].encode(), parameters)]
-    return load_webhooks(connection, tenant_id, ids), 0 if count is None else count["total"]
+    rows, total = read_page(connection, _QUERIES, parameters, count="count_webhooks", rows="find_webhooks")
+    return load_webhooks(connection, tenant_id, [row["id"] for row in rows]), total
 
 
 def require_room(connection: Connection, tenant_id: UUID, webhooks_max: int) -> None:

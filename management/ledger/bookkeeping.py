@@ -12,7 +12,7 @@ from psycopg.errors import UniqueViolation
 from infra import metrics
 from infra.clickhouse import ClickHouse
 from infra.clock import HOUR_US, MICROSECONDS, now_us
-from infra.ledger.core.chain import Entry, chained
+from infra.ledger.core.chain import Entry, chained, look_through
 from infra.ledger.core.counts import Difference, HourCounts, Kind, alteration, is_to_be_entered
 from infra.ledger.examination import Examination, Examiner
 from infra.ledger.log import LoggedDeliveries, Window
@@ -21,12 +21,21 @@ from infra.log import get_logger
 from infra.postgres import Connection, Pool
 from infra.settings import Settings
 from management.leading import LedWork
-from management.ledger.repository import TenantLedger, examined_tenants, open_differences, tenant_ledger
+from management.ledger.repository import (
+    LedgerRepository,
+    TenantLedger,
+    examined_tenants,
+    open_differences,
+    tenant_ledger,
+)
+from management.paging import LAST_US
 
 _LOOKBACK_INTERVAL_SECONDS = 3_600.0
 #: Nothing is said to the session while hours are examined.
 _EXAMINATION_SECONDS_MAX = 600
 _LOGGED_MAX = 20
+#: What is found in the log and the topics; chains are looked through by themselves.
+_EXAMINED = tuple(kind for kind in Kind if kind is not Kind.BROKEN_CHAIN)
 _log = get_logger(__name__)
 
 
@@ -53,6 +62,8 @@ class Bookkeeping(LedWork):
         window = self._window(now_us(), looks_back=looks_back)
         try:
             self._examine(window, examined_tenants(connection, window.since_us, window.until_us))
+            if looks_back:
+                self._look_through_chains(connection, window.until_us)
         except UniqueViolation:
             _log.warning("ledger.overtaken")
             return ()
@@ -84,6 +95,21 @@ class Bookkeeping(LedWork):
                     keep_tenant(ledger, tenant_id, examination, now_us())
         metrics.LEDGER_LAST_EXAMINED.set_to_current_time()
 
+    def _look_through_chains(self, connection: Connection, until_us: int) -> None:
+        """Of every tenant that ever had an entry, whoever sends nothing now included."""
+        repository = LedgerRepository(self._pool)
+        for tenant_id in sorted(examined_tenants(connection, 0, until_us)):
+            keep_chain(self._pool, repository, tenant_id)
+
+
+def keep_chain(pool: Pool, repository: LedgerRepository, tenant_id: str) -> None:
+    """Note where a tenant's chain is broken; or that it is no longer."""
+    broken = look_through(repository.chain(UUID(tenant_id))).broken
+    found = [] if broken is None else [Difference(tenant_id, broken.hour_us, Kind.BROKEN_CHAIN, 1, broken.problem)]
+    with tenant_ledger(pool, UUID(tenant_id)) as ledger:
+        if ledger is not None:
+            _note(ledger, found, (0, LAST_US), [Kind.BROKEN_CHAIN])
+
 
 def keep_tenant(ledger: TenantLedger, tenant_id: str, examination: Examination, at_us: int) -> None:
     """Enter what can be entered, and note what differs, of one tenant."""
@@ -103,7 +129,9 @@ def keep_tenant(ledger: TenantLedger, tenant_id: str, examination: Examination, 
             ledger.add(last)
             metrics.LEDGER_ENTRIES.inc()
             _log.info("ledger.entered", tenant_id=tenant_id, number=last.number, hash=last.hash, revision=revision)
-    _note(ledger, differences, examination)
+    judged = [kind for kind in _EXAMINED if kind is not Kind.LATE_PENDING or examination.judged_outcomes]
+    # Of hours that the topics no longer keep nothing is resolved: nobody has looked.
+    _note(ledger, differences, (max(window.since_us, examination.retained_since_us), window.until_us), judged)
 
 
 def alteration_of(entry: Entry | None, found: HourCounts, examination: Examination) -> Difference | None:
@@ -117,8 +145,10 @@ def _counts(entry: Entry | None) -> HourCounts | None:
     return None if entry is None else HourCounts.from_json(entry.counts)
 
 
-def _note(ledger: TenantLedger, differences: Sequence[Difference], examination: Examination) -> None:
-    """Of hours that the topics no longer keep nothing is resolved: nobody has looked."""
+def _note(
+    ledger: TenantLedger, differences: Sequence[Difference], looked_at_us: tuple[int, int], kinds: Sequence[Kind]
+) -> None:
+    """Note these, and resolve the others of these kinds in the hours [first, end) that were looked at."""
     noted = [(one, *ledger.note(one)) for one in differences]
     for one, _, is_new in noted[:_LOGGED_MAX]:
         if is_new:
@@ -130,8 +160,6 @@ def _note(ledger: TenantLedger, differences: Sequence[Difference], examination: 
                 offsets=one.place,
                 detail=one.detail,
             )
-    kinds = [kind for kind in Kind if kind is not Kind.LATE_PENDING or examination.judged_outcomes]
-    since_us = max(examination.window.since_us, examination.retained_since_us)
-    resolved = ledger.resolve_others(since_us, examination.window.until_us, kinds, [key for _, key, _ in noted])
+    resolved = ledger.resolve_others(*looked_at_us, kinds, [key for _, key, _ in noted])
     if resolved:
         _log.info("ledger.resolved", differences=resolved)

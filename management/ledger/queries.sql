@@ -70,22 +70,22 @@ SET resolved_at = now()
 WHERE tenant_id = %(tenant_id)s AND hour >= %(since)s AND hour < %(until)s AND resolved_at IS NULL
     AND kind = ANY(%(kinds)s::text[]) AND NOT id = ANY(%(still_open_ids)s::uuid[])
 
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
+    AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+    AND (%(is_open)s::boolean IS NULL OR (resolved_at IS NULL) = %(is_open)s)
+
 -- name: count_differences
 SELECT count(*) AS total
 FROM ledger_differences
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
-    AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-    AND (%(is_open)s::boolean IS NULL OR (resolved_at IS NULL) = %(is_open)s)
+    /*where_wanted*/
 
 -- name: list_differences
 SELECT id, hour, kind, topic, partition, first_offset, last_offset, count, detail, found_at, resolved_at
 FROM ledger_differences
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
-    AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-    AND (%(is_open)s::boolean IS NULL OR (resolved_at IS NULL) = %(is_open)s)
+    /*where_wanted*/
 ORDER BY found_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s

@@ -13,11 +13,11 @@ from infra.clock import MICROSECONDS
 from infra.ledger.core.chain import Entry
 from infra.ledger.core.counts import Difference, Kind
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.ledger.schemas import LedgerDifferenceFilter, LedgerFilter
-from management.paging import microseconds, page_parameters
+from management.paging import microseconds, page_parameters, read_page
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 _CHAIN_ENTRIES_MAX = 5_000
 
 
@@ -29,13 +29,13 @@ class LedgerRepository:
 
     def entries(self, tenant_id: UUID, wanted: LedgerFilter) -> tuple[list[Entry], int]:
         """A page, newest first, and how many there are in all."""
-        rows, total = self._page(tenant_id, ("count_entries", "list_entries"), page_parameters(wanted))
+        rows, total = self._page(tenant_id, "entries", page_parameters(wanted))
         return [_entry(row) for row in rows], total
 
     def differences(self, tenant_id: UUID, wanted: LedgerDifferenceFilter) -> tuple[list[Row], int]:
         """A page, newest first, and how many there are in all."""
         chosen = {"kind": wanted.kind, "is_open": wanted.open}
-        return self._page(tenant_id, ("count_differences", "list_differences"), page_parameters(wanted) | chosen)
+        return self._page(tenant_id, "differences", page_parameters(wanted) | chosen)
 
     def newest(self, tenant_id: UUID, since_us: int, until_us: int) -> dict[int, Entry]:
         """The newest revision of each hour of [since_us, until_us) that was entered."""
@@ -44,24 +44,18 @@ class LedgerRepository:
 
     def chain(self, tenant_id: UUID) -> Iterator[list[Entry]]:
         """All entries by their numbers, in parts."""
-        after_number = 0
-        while True:
-            parameters = {"tenant_id": tenant_id, "after_number": after_number, "limit": _CHAIN_ENTRIES_MAX}
+        after_number: int | None = 0
+        while after_number is not None:
             with tenant_transaction(self._pool, tenant_id) as connection:
-                rows = connection.execute(_QUERIES["list_chain"].encode(), parameters).fetchall()
-            if not rows:
-                return
-            yield [_entry(row) for row in rows]
-            after_number = rows[-1]["number"]
+                part = chain_part(connection, tenant_id, after_number)
+            if part:
+                yield part
+            after_number = part[-1].number if part else None
 
-    def _page(
-        self, tenant_id: UUID, statements: tuple[str, str], parameters: Mapping[str, Any]
-    ) -> tuple[list[Row], int]:
+    def _page(self, tenant_id: UUID, what: str, parameters: Mapping[str, Any]) -> tuple[list[Row], int]:
         chosen = {**parameters, "tenant_id": tenant_id}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            counting, listing = (_QUERIES[name].encode() for name in statements)
-            count = connection.execute(counting, chosen).fetchone()
-            return connection.execute(listing, chosen).fetchall(), 0 if count is None else int(count["total"])
+            return read_page(connection, _QUERIES, chosen, count=f"count_{what}", rows=f"list_{what}")
 
 
 class TenantLedger:
@@ -149,6 +143,12 @@ def newest_entries(connection: Connection, tenant_id: UUID, since_us: int, until
     parameters = {"tenant_id": tenant_id, "since": moment(since_us), "until": moment(until_us)}
     rows = connection.execute(_QUERIES["list_newest_revisions"].encode(), parameters).fetchall()
     return {entry.hour_us: entry for entry in map(_entry, rows)}
+
+
+def chain_part(connection: Connection, tenant_id: UUID, after_number: int) -> list[Entry]:
+    """The next entries of the chain; none behind its end."""
+    parameters = {"tenant_id": tenant_id, "after_number": after_number, "limit": _CHAIN_ENTRIES_MAX}
+    return [_entry(row) for row in connection.execute(_QUERIES["list_chain"].encode(), parameters)]
 
 
 def moment(at_us: int) -> datetime:

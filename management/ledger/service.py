@@ -7,7 +7,7 @@ from uuid import UUID
 from infra.clickhouse import ClickHouse
 from infra.clock import HOUR_US, now_us, rfc3339, rfc3339_of
 from infra.errors import KafkaUnavailableError
-from infra.ledger.core.chain import Entry, first_break
+from infra.ledger.core.chain import Entry, look_through
 from infra.ledger.core.counts import Difference, HourCounts
 from infra.ledger.examination import Examination, Examiner
 from infra.ledger.log import LoggedDeliveries, Window
@@ -97,17 +97,13 @@ class LedgerService:
             self._turn.release()
 
     def _verify_chain(self, tenant_id: UUID) -> VerifiedChain:
-        last: Entry | None = None
-        count, broken = 0, None
-        for part in self._repository.chain(tenant_id):
-            broken = broken or first_break(part, last)
-            last, count = part[-1], count + len(part)
+        found = look_through(self._repository.chain(tenant_id))
         return VerifiedChain(
-            entries=count,
-            head_number=0 if last is None else last.number,
-            head_hash="" if last is None else last.hash,
-            broken_at=None if broken is None else broken[0],
-            problem=None if broken is None else broken[1],
+            entries=found.entries,
+            head_number=0 if found.last is None else found.last.number,
+            head_hash="" if found.last is None else found.last.hash,
+            broken_at=None if found.broken is None else found.broken.number,
+            problem=None if found.broken is None else found.broken.problem,
         )
 
 

@@ -5,7 +5,7 @@ import json
 from schemas.handshakes import HandshakeCondition, HandshakeRule
 from schemas.presets import Preset, SignatureProof, TokenProof
 
-_ALGORITHMS = {
+ALGORITHMS = {
     "hmac_sha1": "HMAC-SHA1",
     "hmac_sha256": "HMAC-SHA256",
     "hmac_sha512": "HMAC-SHA512",
@@ -33,7 +33,7 @@ def handshake_in_words(rule: HandshakeRule) -> str:
 
 
 def _signature_in_words(proof: SignatureProof) -> str:
-    words = f"{_ALGORITHMS[proof.algorithm]} of {proof.signed} under {proof.key.field}, as {proof.encoding} in the "
+    words = f"{ALGORITHMS[proof.algorithm]} of {proof.signed} under {proof.key.field}, as {proof.encoding} in the "
     words += f"header {proof.header}"
     if proof.prefix:
         words += f' behind "{proof.prefix}"'

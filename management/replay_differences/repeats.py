@@ -9,12 +9,10 @@ from infra.clock import MICROSECONDS
 from infra.requests.bindings import origin_received_at_us
 from management.comparing.seen import SeenKeys
 from management.replay_differences.repository import SelectedDeliveryRepository
+from management.replaying.done import DONE_STATUSES
 from management.replaying.places import FoundRecord
 from management.replaying.records import origin_id_of
 from management.replaying.selections import ReplayMode
-from schemas.records import DispatchStatus
-
-_DONE = (DispatchStatus.DISPATCHED, DispatchStatus.FILTERED)
 
 
 class Candidate(NamedTuple):
@@ -99,7 +97,8 @@ class Repeats:
             self._held.put(_text(key), candidate.at_us)
 
     def _successful(self, block: Sequence[Candidate]) -> set[str]:
-        """Ids of a block whose success is in the log."""
+        """Ids of a block that are done by the rule of `management.replaying.done`. Replays are not looked for block by
+        block, which would read the log each time: `_replayed` has them, and of duplicates the selected row is asked."""
         related = {one.delivery_id: {one.origin_id, *_first_of(one.row)} for one in block}
         asked = {UUID(other) for name, others in related.items() for other in others if other != name}
         statuses = {one.delivery_id: one.row["dispatch_status"] for one in block if one.row is not None}
@@ -109,7 +108,7 @@ class Repeats:
         return {
             name
             for name, others in related.items()
-            if any(statuses.get(other) in _DONE or other in self._replayed for other in (name, *others))
+            if any(statuses.get(other) in DONE_STATUSES or other in self._replayed for other in (name, *others))
         }
 
     def _note_holders(self, block: Sequence[Candidate]) -> None:

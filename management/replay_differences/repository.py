@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from infra.clickhouse import ClickHouse, Row
-from infra.clock import MICROSECONDS
 from infra.errors import ClickHouseOverTimeError
 from infra.queries import load_queries, put_together
 from management import deliveries, replaying
@@ -17,12 +16,11 @@ from management.errors import SearchTooWideError
 from management.exports import EXPORT_SECONDS_MAX, WHOLE_BODY_ROWS_MAX
 from management.log_pages import SEARCH_SECONDS_MAX
 from management.log_reader import Conditions
-from management.paging import LAST_US, window_of
+from management.paging import window_of, window_of_ids
 from management.replaying.selections import ReplayFilter
 
 #: Ids that one statement is given.
 _NAMED_MAX = 1_000
-_ID_MARGIN_US = MICROSECONDS
 _KEYS_MAX = 50_000
 _FOLDERS = (deliveries, replaying)
 Rows = Iterator[Sequence[Row]]
@@ -117,11 +115,5 @@ def _texts(ids: Collection[UUID]) -> list[str]:
 
 
 def _window_of_ids(ids: Collection[UUID]) -> dict[str, int]:
-    """The times inside UUIDv7 ids, with a margin; all times where one of them is no such id."""
-    if any(one.version != 7 for one in ids):
-        return {"since_us": 0, "until_us": LAST_US}
-    times = [(one.int >> 80) * 1_000 for one in ids]
-    return {
-        "since_us": max(min(times) - _ID_MARGIN_US, 0),
-        "until_us": min(max(times) + 2 * _ID_MARGIN_US, LAST_US),
-    }
+    since_us, until_us = window_of_ids(ids)
+    return {"since_us": since_us, "until_us": until_us}

@@ -13,11 +13,11 @@ from infra.topics import topic_incarnations
 from management.deliveries.conditions import conditions_of
 from management.deliveries.filters import DeliveryExport
 from management.log_reader import Conditions
-from management.paging import LAST_US, microseconds
+from management.paging import LAST_US, microseconds, window_of_ids
 from management.replay_jobs.core.states import Cause, Standing, State, after_planning
 from management.replay_jobs.jobs import Disposition, Job, JobStore
 from management.replay_jobs.log_progress import LogProgress
-from management.replay_jobs.selections import Selected, Selection, in_deleted_range, window_of_ids, with_ids
+from management.replay_jobs.selections import Selected, Selection, in_deleted_range, with_ids
 from management.replaying.places import FoundRecord, OffsetRange
 from management.replaying.reading import RecordReader
 from management.replaying.records import origin_id_of

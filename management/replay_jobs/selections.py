@@ -1,23 +1,19 @@
 """What a job selects, frozen in ClickHouse, and what the log says of it; every statement is for one tenant."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import pyarrow as pa
 
 from infra.clickhouse import ClickHouse, Row
-from infra.clock import MICROSECONDS
 from infra.queries import load_queries, put_together
 from management.log_reader import Conditions
-from management.paging import LAST_US
-from management.replay_jobs.core.success import firsts_of, present
+from management.replaying.done import DoneDeliveries
 
 _QUERIES = load_queries(Path(__file__).parent / "selections.sql")
 _STORED = load_queries(Path(__file__).parents[1] / "replaying" / "queries.sql")
-#: The receiver makes an id of the time it gives the request, in milliseconds.
-_ID_MARGIN_US = MICROSECONDS
 _COUNT_SECONDS_MAX = 10.0
 #: A delivery in the log: webhook, time of receipt in microseconds, id.
 Key = tuple[str, int, str]
@@ -113,13 +109,12 @@ class LoggedStates:
     def __init__(self, clickhouse: ClickHouse, tenant_id: UUID) -> None:
         self._clickhouse = clickhouse
         self._tenant_id = str(tenant_id)
+        self._done = DoneDeliveries(clickhouse, tenant_id)
 
     def present(self, selected: Sequence[Selected]) -> dict[str, str]:
         """Origins that are not missing, with the reason in words."""
-        webhooks = {one.webhook_id for one in selected}
-        rows = self._states(webhooks, {one.origin_id for one in selected})
-        firsts = set(firsts_of(rows).values())
-        return present(rows, self._states(webhooks, firsts) if firsts else [])
+        found = self._done.find({one.webhook_id for one in selected}, {one.origin_id for one in selected})
+        return {origin_id: done.words for origin_id, done in found.items()}
 
     def stored(self, selected: Sequence[Selected]) -> dict[str, Row]:
         """Rows by delivery id, with whole bodies, as `management.replaying.stored` reads them."""
@@ -150,18 +145,6 @@ class LoggedStates:
         }
         return self._clickhouse.query(statement, wanted)
 
-    def _states(self, webhook_ids: Collection[str], origin_ids: Collection[str]) -> list[Row]:
-        from_us, until_us = window_of_ids(origin_ids)
-        wanted: Mapping[str, Any] = {
-            "tenant_id": self._tenant_id,
-            "webhook_ids": sorted(webhook_ids),
-            "origin_ids": sorted(origin_ids),
-            "origin_texts": sorted(origin_ids),
-            "from_us": from_us,
-            "until_us": until_us,
-        }
-        return self._clickhouse.query(_QUERIES["states_of_origins"], wanted)
-
 
 def with_ids(delivery_ids: Sequence[str]) -> Conditions:
     """These deliveries and no others."""
@@ -172,12 +155,3 @@ def in_deleted_range(topic: str, incarnation: str, partition: int, *, first: int
     """Deliveries whose records stood there: first ≤ offset < end."""
     parameters = {"topic": topic, "incarnation": incarnation, "partition": partition}
     return Conditions(_QUERIES["in_deleted_range"], {**parameters, "first_offset": first, "end_offset": end})
-
-
-def window_of_ids(delivery_ids: Collection[str]) -> tuple[int, int]:
-    """When deliveries with these ids were received, with a margin; everything where an id does not say it."""
-    ids = [UUID(one) for one in delivery_ids]
-    if not ids or any(one.version != 7 for one in ids):
-        return 0, LAST_US
-    times = [(one.int >> 80) * 1_000 for one in ids]
-    return max(0, min(times) - _ID_MARGIN_US), min(max(times) + _ID_MARGIN_US, LAST_US)

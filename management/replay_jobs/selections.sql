@@ -44,20 +44,6 @@ WHERE tenant_id = {tenant_id:UUID} AND replay_id = {replay_id:UUID} AND attempt 
 ORDER BY raw_offset, delivery_id
 LIMIT {limit:UInt32}
 
--- name: states_of_origins
-SELECT delivery_id, ifNull(replayed_from, '') AS replayed_from, dispatch_status, duplicate_of
-FROM deliveries FINAL
-WHERE tenant_id = {tenant_id:UUID} AND webhook_id IN {webhook_ids:Array(UUID)}
-    AND received_at >= fromUnixTimestamp64Micro({from_us:Int64})
-    AND received_at <= fromUnixTimestamp64Micro({until_us:Int64})
-    AND delivery_id IN {origin_ids:Array(UUID)}
-UNION ALL
-SELECT delivery_id, ifNull(replayed_from, '') AS replayed_from, dispatch_status, duplicate_of
-FROM deliveries FINAL
-WHERE tenant_id = {tenant_id:UUID} AND webhook_id IN {webhook_ids:Array(UUID)}
-    AND received_at >= fromUnixTimestamp64Micro({from_us:Int64})
-    AND replayed_from IN {origin_texts:Array(String)}
-
 -- name: count_outcomes
 SELECT dispatch_status, count() AS deliveries
 FROM deliveries FINAL

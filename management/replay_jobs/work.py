@@ -30,7 +30,10 @@ _log = get_logger(__name__)
 
 
 class ReplayWork(LedWork):
-    """`pool` writes; the leading session reads what is due, and shows before each turn that it still leads."""
+    """The part `replays`.
+
+    `pool` writes; the leading session reads what is due, and shows before each turn that it still leads.
+    """
 
     name = "replays"
     lock_key = 0x686C207265706C79  # "hl reply"

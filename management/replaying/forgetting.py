@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 
 class ReplayForgetting(LedWork):
-    """`pool` writes; the leading session only reads whose turn it is."""
+    """The part `replay_forgetting`. `pool` writes; the leading session only reads whose turn it is."""
 
     name = "replay_forgetting"
     lock_key = 0x686C20666F7267  # "hl forg"

@@ -40,7 +40,7 @@ class RecordPublisher:
         places: dict[int, Place] = {}
         try:
             for number, (topic, message) in enumerate(messages):
-                outbox.send_noting(topic, partial(_note, places, number), **message)
+                outbox.send(topic, note=partial(_note, places, number), **message)
         finally:
             outbox.wait(ACK_SECONDS_MAX + 1)
         return [places[number] for number in range(len(messages))]

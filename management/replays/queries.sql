@@ -22,21 +22,22 @@ FROM jsonb_to_recordset(%(ranges)s::jsonb) AS g (number integer, topic text, par
 -- name: get_replay
 SELECT /*job_columns*/ FROM replays WHERE tenant_id = %(tenant_id)s AND id = %(id)s;
 
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR asked_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR asked_at < %(until)s)
+    AND (%(state)s::text IS NULL OR state = %(state)s)
+
 -- name: count_replays
 SELECT count(*) AS total
 FROM replays
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR asked_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR asked_at < %(until)s)
-    AND (%(state)s::text IS NULL OR state = %(state)s);
+    /*where_wanted*/;
 
 -- name: list_replays
 SELECT /*job_columns*/
 FROM replays
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR asked_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR asked_at < %(until)s)
-    AND (%(state)s::text IS NULL OR state = %(state)s)
+    /*where_wanted*/
 ORDER BY asked_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s;
 
@@ -62,22 +63,24 @@ SET state = %(state)s, state_since = now(), state_cause = %(cause)s, state_reaso
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND state = ANY(%(from_states)s::text[])
 RETURNING id;
 
+-- name: record_columns
+batch, position, delivery_id, origin_id, webhook_id, topic, partition, record_offset, result, code, reason,
+    new_delivery_id, replayed_at_us;
+
 -- name: count_records
 SELECT count(*) AS total
 FROM replay_records
 WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s AND (%(result)s::text IS NULL OR result = %(result)s);
 
 -- name: list_records
-SELECT batch, position, delivery_id, origin_id, webhook_id, topic, partition, record_offset, result, code, reason,
-    new_delivery_id, replayed_at_us
+SELECT /*record_columns*/
 FROM replay_records
 WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s AND (%(result)s::text IS NULL OR result = %(result)s)
 ORDER BY batch, position
 LIMIT %(limit)s OFFSET %(offset)s;
 
 -- name: list_records_behind
-SELECT batch, position, delivery_id, origin_id, webhook_id, topic, partition, record_offset, result, code, reason,
-    new_delivery_id, replayed_at_us
+SELECT /*record_columns*/
 FROM replay_records
 WHERE tenant_id = %(tenant_id)s AND replay_id = %(id)s AND (%(result)s::text IS NULL OR result = %(result)s)
     AND (batch, position) > (%(batch)s, %(position)s)

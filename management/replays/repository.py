@@ -9,18 +9,18 @@ from psycopg.types.json import Jsonb
 
 from infra.clickhouse import ClickHouse
 from infra.postgres import Connection, Pool, Row, tenant_transaction
-from infra.queries import load_queries, put_together
+from infra.queries import load_whole_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.errors import ConflictError, NotFoundError
 from management.exports import BLOCK_ROWS_MAX
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 from management.replay_jobs.core.states import CHANGES, Cause, State
 from management.replay_jobs.selections import LoggedStates
 from management.replaying.places import OffsetRange
 from management.replays.schemas import ReplayJobFilter, ReplayRecordFilter
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 
 
 class ReplayView(NamedTuple):
@@ -97,18 +97,15 @@ class ReplayRepository:
         """The rows of a page, newest first, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, "state": wanted.state, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = connection.execute(_QUERIES["count_replays"].encode(), parameters).fetchone()
-            rows = connection.execute(put_together(_QUERIES, "list_replays").encode(), parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count_replays", rows="list_replays")
 
     def records(self, tenant_id: UUID, replay_id: UUID, wanted: ReplayRecordFilter) -> tuple[list[Row], int]:
         """The rows of a page, in the order of the job, and how many there are in all. Raises NotFoundError."""
         names = {"tenant_id": tenant_id, "id": replay_id, "result": wanted.result, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
             _get(connection, tenant_id, replay_id)
-            count = connection.execute(_QUERIES["count_records"].encode(), names).fetchone()
-            rows = connection.execute(_QUERIES["list_records"].encode(), names).fetchall()
-        return self._with_outcomes(tenant_id, rows), 0 if count is None else count["total"]
+            rows, total = read_page(connection, _QUERIES, names, count="count_records", rows="list_records")
+        return self._with_outcomes(tenant_id, rows), total
 
     def record_blocks(self, tenant_id: UUID, replay_id: UUID, result: str | None) -> Iterator[list[Row]]:
         """All of them, some at a time; one block of them is in memory."""
@@ -136,7 +133,7 @@ class ReplayRepository:
 
 def _get(connection: Connection, tenant_id: UUID, replay_id: UUID) -> Row:
     names = {"tenant_id": tenant_id, "id": replay_id}
-    row = connection.execute(put_together(_QUERIES, "get_replay").encode(), names).fetchone()
+    row = connection.execute(_QUERIES["get_replay"].encode(), names).fetchone()
     if row is None:
         raise NotFoundError(f"no replay job {replay_id}")
     return row

@@ -21,8 +21,11 @@ _log = get_logger(__name__)
 
 
 class RetentionWork(LedWork):
-    """Copies within `look_seconds`. Rows that are there follow `_SETTLE_SECONDS` after a change; once an hour those are
-    looked for that escaped, because a sink that stood still wrote them by an earlier setting."""
+    """The part `retention`.
+
+    Copies within `look_seconds`. Rows that are there follow `_SETTLE_SECONDS` after a change; once an hour
+    those are looked for that escaped, because a sink that stood still wrote them by an earlier setting.
+    """
 
     name = "retention"
     lock_key = 0x686C2072657461  # "hl reta"

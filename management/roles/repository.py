@@ -13,7 +13,7 @@ from infra.queries import load_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.errors import ConflictError, NotFoundError, Problem
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 from management.roles.schemas import RoleFilter
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
@@ -36,9 +36,7 @@ class RoleRepository:
         """The rows of a page, newest first, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, "search": wanted.search, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = _execute(connection, "count_roles", parameters).fetchone()
-            rows = _execute(connection, "list_roles", parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count_roles", rows="list_roles")
 
     def get(self, tenant_id: UUID, role_id: UUID) -> Row:
         """One role. Raises NotFoundError."""

@@ -64,19 +64,20 @@ LEFT JOIN LATERAL unnest(r.permissions) AS p (permission) ON true
 WHERE s.tenant_id = %(tenant_id)s AND s.id = %(id)s
 GROUP BY s.tenant_id, s.id, t.id, u.tenant_id, u.id;
 
+-- name: where_open
+AND expires_at > now() AND last_seen_at > now() - make_interval(secs => %(idle_seconds)s)
+    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s);
+
 -- name: count_sessions
 SELECT count(*) AS total FROM sessions
 WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
-    AND expires_at > now() AND last_seen_at > now() - make_interval(secs => %(idle_seconds)s)
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s);
+    /*where_open*/;
 
 -- name: list_sessions
 SELECT id, created_at, last_seen_at, expires_at, source_ip, user_agent FROM sessions
 WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
-    AND expires_at > now() AND last_seen_at > now() - make_interval(secs => %(idle_seconds)s)
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    /*where_open*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s;
 

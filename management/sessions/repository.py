@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from infra.postgres import Connection, Pool, Row, set_tenant, tenant_transaction, unavailability_translated
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from infra.settings import ManagementSettings
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
-from management.paging import PageRequest, page_parameters
+from management.paging import PageRequest, page_parameters, read_page
 
 QUERIES_FILE = Path(__file__).parent / "queries.sql"
 #: Stands where there is no tenant: for addresses, which are everybody's, and for tenants that do not exist.
@@ -48,7 +48,7 @@ class SessionRepository:
 
     def __init__(self, pool: Pool, settings: ManagementSettings) -> None:
         self._pool = pool
-        self._queries = load_queries(QUERIES_FILE)
+        self._queries = load_whole_queries(QUERIES_FILE)
         self._bounds = {
             "idle_seconds": settings.session_idle_seconds,
             "lifetime_seconds": settings.session_lifetime_seconds,
@@ -108,9 +108,7 @@ class SessionRepository:
         """Open sessions of a user, newest first, and how many there are in all."""
         parameters = {"tenant_id": tenant_id, "user_id": user_id, **self._bounds, **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
-            count = self._execute(connection, "count_sessions", parameters).fetchone()
-            rows = self._execute(connection, "list_sessions", parameters).fetchall()
-            return rows, 0 if count is None else count["total"]
+            return read_page(connection, self._queries, parameters, count="count_sessions", rows="list_sessions")
 
     def end(self, actor: Actor, session_id: UUID) -> bool:
         """Whether the actor's user had such a session; it is over."""

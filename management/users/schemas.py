@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from infra.entities.patterns import EMAIL_PATTERN
 from management.paging import PageRequest
 from management.passwords import LENGTH_MAX
 from management.patching import PatchInput
@@ -23,7 +24,7 @@ def _known_time_zone(name: str) -> str:
 
 Email = Annotated[
     str,
-    Field(min_length=3, max_length=255, pattern=r"^[^@\s]+@[^@\s]+$", description="unique in the tenant, in any case"),
+    Field(min_length=3, max_length=255, pattern=f"^{EMAIL_PATTERN}$", description="unique in the tenant, in any case"),
 ]
 Username = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^\S+$", description="unique in the tenant")]
 FullName = Annotated[str, Field(max_length=255)]

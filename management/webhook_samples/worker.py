@@ -28,6 +28,14 @@ class SampleWorker(Background):
         super().__init__("sample-captures")
         self._kafka = kafka
         self._repository = repository
+        self._fault: str | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """Why this makes no progress now, in words; None: it does, here or in another process."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
+            return "the thread has ended"
+        return self._fault
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from infra.postgres import Connection, Row
 from infra.queries import load_queries
 from management.errors import NotFoundError
+from management.paging import read_page
 
 _QUERIES = load_queries(Path(__file__).parent / "queries.sql")
 
@@ -41,9 +42,7 @@ def list_versions(
 ) -> tuple[list[Row], int]:
     """The rows of a page, newest first, and how many there are in all."""
     parameters = {"tenant_id": tenant_id, "webhook_id": webhook_id, "limit": limit, "offset": offset}
-    count = connection.execute(_QUERIES["count_versions"].encode(), parameters).fetchone()
-    rows = connection.execute(_QUERIES["list_versions"].encode(), parameters).fetchall()
-    return rows, 0 if count is None else count["total"]
+    return read_page(connection, _QUERIES, parameters, count="count_versions", rows="list_versions")
 
 
 def load_version(connection: Connection, tenant_id: UUID, webhook_id: UUID, version: int) -> tuple[Row, Row | None]:

@@ -1,21 +1,17 @@
 """Upserts of one asset that meet: however they interleave, one asset comes of it and none of them fails."""
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from infra.actions.core.coercion import compile_coercer
-from infra.actions.registry import ActionRegistry, RegisteredAction
-from schemas.actions import ActionResult, Transaction
 from sinks.actions.assets import UPSERT_ASSET
 from sinks.actions.assets.asset_set import QUERIES
 from sinks.actions.execution import Outcome
 from tests.support.actions import ActionBase
 from tests.support.assets import asset_request, mappings, upsert
+from tests.support.interruptions import interrupted
 
 DEVICE = {"device_id": "9", "provider": "acme-rmm"}
 
@@ -53,28 +49,6 @@ def test_two_webhooks_that_tell_of_one_device_at_once_share_its_asset(base: Acti
     assert len(mappings(base)) == 8
 
 
-@dataclass
-class Interrupted:
-    """A transaction in which others get a word once, between a look at the mappings and what follows."""
-
-    inner: Transaction
-    meanwhile: Callable[[], object]
-    looks_before: int = 0
-
-    def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Rows as they were before the others wrote."""
-        found = self.inner.rows(sql, parameters)
-        if sql == QUERIES["lock_mappings"]:
-            self.looks_before -= 1
-            if self.looks_before == -1:
-                self.meanwhile()
-        return found
-
-    def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
-        """As it is."""
-        return self.inner.execute(sql, parameters)
-
-
 @pytest.mark.parametrize("option", ["fail", "link"])
 @pytest.mark.parametrize(
     ("fields", "is_known_elsewhere"),
@@ -104,15 +78,8 @@ def test_an_asset_that_is_linked_to_the_same_id_after_the_last_look_is_no_confli
 
 def run_interrupted(base: ActionBase, fields: dict[str, Any], members: dict[str, Any], *, looks_before: int) -> Outcome:
     """Run an upsert whose first try is overtaken by another one of the same id."""
-    runs: list[int] = []
-
-    def handle(context: Any, values: Mapping[str, Any]) -> ActionResult:
-        if not runs:
-            context.tx = Interrupted(context.tx, lambda: upsert(base, fields, **members), looks_before)
-        runs.append(1)
-        return UPSERT_ASSET.handle(context, values)
-
-    definition = replace(UPSERT_ASSET, handle=handle)
-    registry = ActionRegistry([RegisteredAction(definition, "test", compile_coercer(definition))])
+    registry = interrupted(
+        UPSERT_ASSET, QUERIES["lock_mappings"], lambda: upsert(base, fields, **members), looks_before=looks_before
+    )
     (outcome,) = base.run(asset_request(base, fields, **members), registry=registry)
     return outcome

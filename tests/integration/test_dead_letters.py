@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -15,6 +16,8 @@ from infra.clock import MICROSECONDS, now_us, rfc3339
 from infra.ids import uuid7_text
 from infra.topics import ACTION_DEAD_LETTERS, RECEIVED, REQUEST_DEAD_LETTERS
 from schemas import headers as record_headers
+from schemas.headers import Replay
+from schemas.records import DispatchStatus
 from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
 from sinks.clickhouse.writer import BatchWriter
@@ -33,6 +36,7 @@ from tests.support.dead_letters import (
     write_letters,
 )
 from tests.support.erasures import await_closed
+from tests.support.log_writing import LogWriter
 from tests.support.management import ManagementBase
 from tests.support.wait import eventually
 from tests.support.webhook_stage import WebhookStage, webhook_stage
@@ -227,6 +231,34 @@ def await_letters(base: ManagementBase, count: int, **wanted: Any) -> list[Json]
         return found if len(found) == count else None
 
     return eventually(enough, timeout_seconds=_WAIT_SECONDS, what=f"{count} letters") or []
+
+
+def test_fill_leaves_out_a_letter_whose_delivery_was_done_by_another_replay(
+    stage: WebhookStage, clickhouse_engine: ClickHouse
+) -> None:
+    """Of a request and of an action, which no idempotency key would tell."""
+    base, title = stage.base, f"t-{uuid4().hex}"
+    webhook = stage.create()
+    body = b'{"alert":{"message":"%s"},"client":"Acme Ltd"}' % title.encode()
+    command = command_of(base, webhook, title)
+    del command["fields"]["api_key"]
+    made = request_letter(str(base.tenant.id), webhook["id"], body), action_letter(command)
+    write_letters(base.settings.kafka, made)
+    log = LogWriter(clickhouse_engine, now_us(), Random(), base.tenant.id, UUID(webhook["id"]))
+    letters = await_letters(base, 2, webhook_id=webhook["id"])
+    for letter in letters:
+        replays = log.write_requests(1, replay=Replay(str(uuid4()), letter["delivery_id"], mode="redrive", depth=1))
+        log.write_outcomes(replays, "actions", DispatchStatus.DISPATCHED)
+        refused = redrive(base, letter, expected_status=409, mode="fill")["error"]
+        assert (refused["code"], replays.delivery_ids[0] in refused["message"]) == ("already_done", True)
+        assert shown(base, letter)["state"] == "open"
+    many = {"filter": {"webhook_id": webhook["id"]}, "reason": "mended", "mode": "fill"}
+    summary = base.call("POST", "/dead-letters/redrive", json=many).json()
+    assert (summary["redriven"], [one["code"] for one in summary["refused"]]) == ([], ["already_done"] * 2)
+    assert tickets(base, title) == 0
+    for letter in letters:
+        redrive(base, letter)
+    eventually(lambda: tickets(base, title) == 2, timeout_seconds=_WAIT_SECONDS, what="two tickets by redrive")
 
 
 def test_a_dismissed_letter_stays_in_the_list_and_is_not_tried_again(stage: WebhookStage) -> None:

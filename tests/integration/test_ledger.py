@@ -23,7 +23,7 @@ from infra.migrations import migrate
 from infra.postgres import Pool, open_pool
 from infra.settings import AnalyticsSettings, LedgerSettings
 from infra.topics import RECEIVED
-from management.ledger.bookkeeping import Bookkeeping, keep_tenant
+from management.ledger.bookkeeping import Bookkeeping, keep_chain, keep_tenant
 from management.ledger.repository import LedgerRepository, moment, tenant_ledger
 from management.ledger.schemas import LedgerDifferenceFilter, LedgerFilter, LedgerVerification, VerificationRequest
 from management.ledger.service import LedgerService
@@ -303,6 +303,34 @@ def test_an_entry_that_was_changed_or_taken_out_breaks_the_chain(stage: LedgerSt
         assert "entry 2 was changed" in found.words
         owner.execute(b"DELETE FROM ledger_entries WHERE tenant_id = %s AND number = 2", (tenant.id,))
     assert verified(stage, pool, tenant, hour_us).chain.problem == "entry 2 is missing"
+
+
+def test_a_broken_chain_is_a_critical_alert_until_it_is_whole(stage: LedgerStage, pool: Pool) -> None:
+    tenant, other, repository = stage.new_tenant(), stage.new_tenant(), LedgerRepository(pool)
+    for _ in range(2):
+        hour_us, _ = whole_hour(stage, tenant, 2)
+        keep(pool, tenant, stage.examine(hour_us))
+
+    def change_entry(by: int) -> None:
+        with owner_of(stage.dsn) as owner:
+            statement = b"UPDATE ledger_entries SET revision = revision + %s WHERE tenant_id = %s AND number = 1"
+            owner.execute(statement, (by, tenant.id))
+        for one in (tenant, other):
+            keep_chain(pool, repository, str(one.id))
+
+    change_entry(7)
+    keep(pool, tenant, stage.examine(hour_us))
+    alerts_and_events(stage, tenant)
+    [alert], [event] = alerts_and_events(stage, tenant)
+    assert (alert["rule"], alert["severity"], alert["state"]) == ("ledger", "critical", "open")
+    assert alert["message"].startswith("broken_chain: 1 entry of the chain changed or taken out after it was made, of ")
+    assert alert["message"].endswith("; entry 1 was changed after it was made.")
+    assert (event["type"], alert["details"]["kind"]) == ("alert.raised", "broken_chain")
+    assert opened(pool, tenant) == [("broken_chain", "--1:-1--1")]
+    assert alerts_and_events(stage, other) == ([], [])
+    change_entry(-7)
+    [alert], _ = alerts_and_events(stage, tenant)
+    assert (alert["state"], opened(pool, tenant)) == ("resolved", [])
 
 
 def test_a_tenant_sees_nothing_of_anothers_ledger(stage: LedgerStage, pool: Pool) -> None:

@@ -99,6 +99,7 @@ def test_what_failed_or_was_filtered_runs_under_the_settings_of_now_and_a_duplic
     failing = {"action": "createTicket", "field_mapping": {**MAPPING, "title": "$string($number(alert.message))"}}
     webhook = create(stage, handler_config=failing, **BY_ID)
     failed = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-1"))
+    sent_again = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-4"))
     path = f"/inbound-webhooks/{webhook['id']}"
     repaired = {"handler_config": {"action": "createTicket", "field_mapping": MAPPING}}
     webhook = stage.call("PATCH", path, json={**repaired, "filters": closed})
@@ -108,7 +109,10 @@ def test_what_failed_or_was_filtered_runs_under_the_settings_of_now_and_a_duplic
     duplicate = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-3"))
     origins = (failed, filtered, first, duplicate)
     assert [one["dispatch_status"] for one in origins] == ["failed", "filtered", "dispatched", "duplicate"]
-    again = stage.replay(duplicate["delivery_id"], mode="fill")
+    repeat = stage.logged(stage.accept(webhook, ALERT, dedupe_key="f-4"))
+    again = stage.replay(sent_again["delivery_id"], mode="fill")
+    code, message = stage.refused(duplicate["delivery_id"], 409, mode="fill")
+    assert (code, f"a duplicate of {first['delivery_id']}" in message) == ("already_done", True)
     filled = stage.replay(failed["delivery_id"], mode="fill")
     answers = [filled, *(stage.replay(one["delivery_id"]) for one in (filtered, duplicate))]
     replays = [stage.logged(one["delivery_id"]) for one in answers]
@@ -120,9 +124,9 @@ def test_what_failed_or_was_filtered_runs_under_the_settings_of_now_and_a_duplic
         f"there is nothing to fill: delivery {replays[0]['delivery_id']} was dispatched",
     )
     again = stage.logged(again["delivery_id"])
-    assert (again["dispatch_status"], again["duplicate_of"]) == ("duplicate", first["delivery_id"])
+    assert (again["dispatch_status"], again["duplicate_of"]) == ("duplicate", repeat["delivery_id"])
     activity = stage.call("GET", path)
-    assert activity["trigger_count"] == 4, "a replay is no trigger"
+    assert activity["trigger_count"] == 6, "a replay is no trigger"
 
 
 def test_a_tests_replay_is_a_test(stage: ReplayStage) -> None:

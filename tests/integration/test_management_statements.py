@@ -17,7 +17,7 @@ from psycopg import errors
 
 from hookline.embedded.postgres import PostgresServer
 from infra.migrations import migrate
-from infra.queries import load_queries
+from infra.queries import load_queries, put_together
 from tests.support.stack import new_database
 
 MANAGEMENT = Path(__file__).parents[2] / "management"
@@ -135,13 +135,19 @@ _BY_TYPE: dict[str, str] = {
     **dict.fromkeys(("_int2", "_int4", "_int8"), "{60}"),
     **dict.fromkeys(("int2", "int4", "int8", "float8", "numeric"), "60"),
 }
+_PART = re.compile(r"/\*([a-z_]+)\*/")
+#: What a statement begins with, behind its comments; what does not is a part of others.
+_BEGINS = re.compile(r"(?:--.*\n)*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _OPTIONAL = re.compile(r"%\(([a-z0-9_]+)\)s(?:::[a-z]+)? IS NULL")
 
 
 def statements() -> Iterator[tuple[str, str]]:
-    """Of Postgres, by `folder.name`; those of ClickHouse mark their parameters otherwise."""
+    """Of Postgres, by `folder.name`, with their parts; those of ClickHouse mark their parameters otherwise."""
     for path in sorted(set(MANAGEMENT.rglob("*.sql")) - {OF_ALL_TENANTS}):
-        for name, statement in load_queries(path).items():
+        queries = load_queries(path)
+        given = set(_PART.findall("".join(queries.values()))) - queries.keys()
+        for name in queries:
+            statement = put_together(queries, name, **dict.fromkeys(given, ""))
             if "{tenant_id:UUID}" not in statement:
                 yield f"{path.parent.relative_to(MANAGEMENT)}/{name}", statement
 
@@ -215,7 +221,8 @@ def _meets(cursor: psycopg.Cursor[Any]) -> bool:
 
 
 def reads_tables(statement: str) -> bool:
-    return any(name not in {"unnest", "set"} for name in _TABLES.findall(statement))
+    """Parts do not: they are read in the statements that they are parts of."""
+    return bool(_BEGINS.match(statement)) and any(name not in {"unnest", "set"} for name in _TABLES.findall(statement))
 
 
 MEETING = {name: statement for name, statement in STATEMENTS.items() if reads_tables(statement)}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.clock import HOUR_US
-from infra.ledger.core.chain import GENESIS, Entry, chained, entry_hash, first_break
+from infra.ledger.core.chain import GENESIS, Break, Chain, Entry, chained, entry_hash, first_break, look_through
 from infra.ledger.core.counts import (
     Difference,
     HourCounts,
@@ -130,16 +130,20 @@ def test_any_change_of_any_member_is_found_at_its_entry(at: int, member: str) ->
     entries[at] = replace(entries[at], **members)
     broken = first_break(entries)
     assert broken is not None
-    assert broken[0] == at + 1
+    assert broken.number == at + 1
 
 
 @given(st.integers(0, 4))
 def test_an_entry_taken_out_or_hashed_anew_is_found(at: int) -> None:
     entries = chain_of(6)
-    assert first_break(entries[:at] + entries[at + 1 :]) == (at + 1, f"entry {at + 1} is missing")
+    missing = Break(at + 1, f"entry {at + 1} is missing", entries[at + 1].hour_us)
+    assert first_break(entries[:at] + entries[at + 1 :]) == missing
     forged = replace(entries[at], revision=9)
     entries[at] = replace(forged, hash=entry_hash(forged))
-    assert first_break(entries) == (at + 2, f"entry {at + 2} does not follow the one before")
+    broken = first_break(entries)
+    assert broken is not None
+    assert broken.problem == f"entry {at + 2} does not follow the one before"
+    assert look_through([entries[:2], entries[2:5], entries[5:]]) == Chain(6, entries[-1], broken)
 
 
 STAGES = (("processors", ("raw",)), ("actions", ("actions",)), ("sink", ("recorded",)))

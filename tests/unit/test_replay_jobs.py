@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from management.replay_jobs.core.rates import BATCH_RECORDS_MAX, TokenBucket
 from management.replay_jobs.core.states import CHANGES, ENDED, OPEN, Cause, Standing, State, after_planning
-from management.replay_jobs.core.success import present
 from management.replay_jobs.core.watching import (
     Bounds,
     caught_up,
@@ -97,30 +96,6 @@ def test_an_unknown_lag_neither_pauses_nor_resumes() -> None:
 def test_outcomes_are_whole_once_nothing_published_is_pending() -> None:
     assert not outcomes_are_whole({"dispatched": 2, "pending": 1}, 3)
     assert outcomes_are_whole({"dispatched": 2, "failed": 1}, 3)
-
-
-def row(delivery_id: str, status: str, *, replayed_from: str = "", duplicate_of: str = "") -> dict[str, Any]:
-    return {
-        "delivery_id": delivery_id,
-        "replayed_from": replayed_from,
-        "dispatch_status": status,
-        "duplicate_of": duplicate_of,
-    }
-
-
-def test_an_origin_is_present_by_its_own_success_by_a_replays_or_by_its_firsts() -> None:
-    rows = [
-        row("a", "dispatched"),
-        row("b", "failed"),
-        row("b2", "dispatched", replayed_from="b"),
-        row("c", "filtered"),
-        row("d", "duplicate", duplicate_of="x"),
-        row("e", "duplicate", duplicate_of="y"),
-        row("f", "pending"),
-        row("g", "failed"),
-    ]
-    firsts = [row("x", "failed"), row("x2", "dispatched", replayed_from="x"), row("y", "failed")]
-    assert set(present(rows, firsts)) == {"a", "b", "c", "d"}
 
 
 @pytest.mark.parametrize(

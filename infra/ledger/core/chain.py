@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,36 @@ def chained(
     return Entry(tenant_id, number, hour_us, revision, entered_at_us, counts, previous, entry_hash(unsigned))
 
 
-def first_break(entries: Sequence[Entry], before: Entry | None = None) -> tuple[int, str] | None:
-    """The number of the first entry that does not follow, and why; None for a whole chain. Entries by number.
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first entry that does not follow, and why. `hour_us` is the hour of the entry that is there instead."""
+
+    number: int
+    problem: str
+    hour_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A whole chain, looked through: `last` is None where it has no entry, `broken` where every entry follows."""
+
+    entries: int
+    last: Entry | None
+    broken: Break | None
+
+
+def look_through(parts: Iterable[Sequence[Entry]]) -> Chain:
+    """Work out every hash of a chain that comes in parts, by number."""
+    last: Entry | None = None
+    count, broken = 0, None
+    for part in parts:
+        broken = broken or first_break(part, last)
+        last, count = part[-1], count + len(part)
+    return Chain(count, last, broken)
+
+
+def first_break(entries: Sequence[Entry], before: Entry | None = None) -> Break | None:
+    """The first entry that does not follow; None for a whole chain. Entries by number.
 
     `before` is the one in front of them, where they are not all.
     """
@@ -60,10 +88,10 @@ def first_break(entries: Sequence[Entry], before: Entry | None = None) -> tuple[
     for entry in entries:
         number += 1
         if entry.number != number:
-            return number, f"entry {number} is missing"
+            return Break(number, f"entry {number} is missing", entry.hour_us)
         if entry.previous_hash != previous:
-            return number, f"entry {number} does not follow the one before"
+            return Break(number, f"entry {number} does not follow the one before", entry.hour_us)
         if entry_hash(entry) != entry.hash:
-            return number, f"entry {number} was changed after it was made"
+            return Break(number, f"entry {number} was changed after it was made", entry.hour_us)
         previous = entry.hash
     return None

@@ -74,7 +74,8 @@ class Kind(StrEnum):
 
     `loss`: a record is not where it must be. `duplicate`: one record is in the log twice, or one delivery in two
     places. `late_pending`: every stage is past a request, and it has no outcome. `exchanged`: as many records as were
-    attested, but others. `altered`: an hour is not what its entry says, or the chain of entries is broken.
+    attested, but others. `altered`: an hour is not what its entry says. `broken_chain`: an entry was changed or taken
+    out after it was made.
     """
 
     LOSS = "loss"
@@ -82,6 +83,7 @@ class Kind(StrEnum):
     LATE_PENDING = "late_pending"
     EXCHANGED = "exchanged"
     ALTERED = "altered"
+    BROKEN_CHAIN = "broken_chain"
 
 
 @dataclass(frozen=True, slots=True, order=True)

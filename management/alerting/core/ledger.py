@@ -17,7 +17,10 @@ _WORDS = {
     Kind.LATE_PENDING: "without an outcome, though every stage is past",
     Kind.EXCHANGED: "exchanged for other ones",
     Kind.ALTERED: "changed or taken out of an hour that was counted",
+    Kind.BROKEN_CHAIN: "of the chain changed or taken out after it was made",
 }
+#: What is counted, one of it and many, and what its hours say; else records, by when they were received.
+_COUNTED = {Kind.BROKEN_CHAIN: ("entry", "entries", "of hours")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,12 @@ def severity_of(parameters: Ledger, kind: Kind) -> Severity:
 def judge_finding(found: Finding) -> Judgement:
     """Of `ledger`: whatever does not agree is raised."""
     since, until = rfc3339(found.first_hour_us), rfc3339(found.last_hour_us + HOUR_US)
-    noun = "record" if found.records == 1 else "records"
+    one, many, what = _COUNTED.get(found.kind, ("record", "records", "received"))
+    noun = one if found.records == 1 else many
     named = ", ".join(found.places[:_PLACES_IN_WORDS_MAX])
     more = found.ranges - min(len(found.places), _PLACES_IN_WORDS_MAX)
     parts = [
-        f"{found.kind.value}: {found.records:,} {noun} {_WORDS[found.kind]}, received from {since} to {until}",
+        f"{found.kind.value}: {found.records:,} {noun} {_WORDS[found.kind]}, {what} from {since} to {until}",
         *([f"offsets {named}" + (f" and {more:,} more" if more else "")] if named else []),
         *found.reasons,
     ]

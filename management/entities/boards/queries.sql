@@ -1,25 +1,28 @@
+-- name: shown_columns
+id, name, is_default, is_active, default_priority_id, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
+    AND position(lower(%(search)s) IN lower(name)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM boards
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, name, is_default, is_active, default_priority_id, created_at, updated_at
+SELECT /*shown_columns*/
 FROM boards
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, name, is_default, is_active, default_priority_id, created_at, updated_at
+SELECT /*shown_columns*/
 FROM boards
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

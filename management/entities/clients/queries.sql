@@ -1,29 +1,30 @@
+-- name: shown_columns
+id, name, client_type, url, phone_no, email, address, address_2, city, state, zip, country,
+    default_currency_code, notes, properties, is_inactive, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(is_inactive)s::boolean IS NULL OR is_inactive = %(is_inactive)s)
+    AND (%(client_type)s::text IS NULL OR client_type = %(client_type)s)
+    AND position(lower(%(search)s) IN lower(name)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM clients
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_inactive)s::boolean IS NULL OR is_inactive = %(is_inactive)s)
-    AND (%(client_type)s::text IS NULL OR client_type = %(client_type)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, name, client_type, url, phone_no, email, address, address_2, city, state, zip, country,
-    default_currency_code, notes, properties, is_inactive, created_at, updated_at
+SELECT /*shown_columns*/
 FROM clients
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_inactive)s::boolean IS NULL OR is_inactive = %(is_inactive)s)
-    AND (%(client_type)s::text IS NULL OR client_type = %(client_type)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, name, client_type, url, phone_no, email, address, address_2, city, state, zip, country,
-    default_currency_code, notes, properties, is_inactive, created_at, updated_at
+SELECT /*shown_columns*/
 FROM clients
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

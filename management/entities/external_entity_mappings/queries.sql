@@ -1,33 +1,32 @@
+-- name: shown_columns
+mapping_id AS id, webhook_id, entity_type, external_id, realm_id, entity_id, sync_status, metadata, delivery_id,
+    last_synced_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR last_synced_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR last_synced_at < %(until)s)
+    AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
+    AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
+    AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
+    AND (%(entity_id)s::uuid IS NULL OR entity_id = %(entity_id)s)
+    AND (%(sync_status)s::text IS NULL OR sync_status = %(sync_status)s)
+
 -- name: count
 SELECT count(*) AS total
 FROM external_entity_mappings
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR last_synced_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR last_synced_at < %(until)s)
-    AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
-    AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
-    AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
-    AND (%(entity_id)s::uuid IS NULL OR entity_id = %(entity_id)s)
-    AND (%(sync_status)s::text IS NULL OR sync_status = %(sync_status)s)
+    /*where_wanted*/
 
 -- name: page
-SELECT mapping_id AS id, webhook_id, entity_type, external_id, realm_id, entity_id, sync_status, metadata, delivery_id,
-    last_synced_at
+SELECT /*shown_columns*/
 FROM external_entity_mappings
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR last_synced_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR last_synced_at < %(until)s)
-    AND (%(webhook_id)s::uuid IS NULL OR webhook_id = %(webhook_id)s)
-    AND (%(entity_type)s::text IS NULL OR entity_type = %(entity_type)s)
-    AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
-    AND (%(entity_id)s::uuid IS NULL OR entity_id = %(entity_id)s)
-    AND (%(sync_status)s::text IS NULL OR sync_status = %(sync_status)s)
+    /*where_wanted*/
 ORDER BY mapping_id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT mapping_id AS id, webhook_id, entity_type, external_id, realm_id, entity_id, sync_status, metadata, delivery_id,
-    last_synced_at
+SELECT /*shown_columns*/
 FROM external_entity_mappings
 WHERE tenant_id = %(tenant_id)s AND mapping_id = %(id)s
 

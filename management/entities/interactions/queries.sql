@@ -1,27 +1,29 @@
+-- name: shown_columns
+id, client_id, contact_id, title, notes, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
+    AND (%(contact_id)s::uuid IS NULL OR contact_id = %(contact_id)s)
+    AND position(lower(%(search)s) IN lower(title)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM interactions
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
-    AND (%(contact_id)s::uuid IS NULL OR contact_id = %(contact_id)s)
-    AND position(lower(%(search)s) IN lower(title)) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, client_id, contact_id, title, notes, created_at, updated_at
+SELECT /*shown_columns*/
 FROM interactions
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
-    AND (%(contact_id)s::uuid IS NULL OR contact_id = %(contact_id)s)
-    AND position(lower(%(search)s) IN lower(title)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, client_id, contact_id, title, notes, created_at, updated_at
+SELECT /*shown_columns*/
 FROM interactions
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

@@ -1,27 +1,29 @@
+-- name: shown_columns
+id, client_id, number, status, total_minor, currency, paid_at, payment_reference, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
+    AND (%(status)s::text IS NULL OR status = %(status)s)
+    AND position(lower(%(search)s) IN lower(number)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM invoices
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
-    AND (%(status)s::text IS NULL OR status = %(status)s)
-    AND position(lower(%(search)s) IN lower(number)) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, client_id, number, status, total_minor, currency, paid_at, payment_reference, created_at, updated_at
+SELECT /*shown_columns*/
 FROM invoices
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
-    AND (%(status)s::text IS NULL OR status = %(status)s)
-    AND position(lower(%(search)s) IN lower(number)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, client_id, number, status, total_minor, currency, paid_at, payment_reference, created_at, updated_at
+SELECT /*shown_columns*/
 FROM invoices
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

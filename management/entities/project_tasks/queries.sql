@@ -1,35 +1,33 @@
+-- name: shown_columns
+id, project_id, phase_id, status_id, is_closed, task_name, description, assigned_to, estimated_hours, due_date,
+    priority_id, task_type_key, service_id, webhook_id, delivery_id, completed_at, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(project_id)s::uuid IS NULL OR project_id = %(project_id)s)
+    AND (%(phase_id)s::uuid IS NULL OR phase_id = %(phase_id)s)
+    AND (%(status_id)s::uuid IS NULL OR status_id = %(status_id)s)
+    AND (%(assigned_to)s::uuid IS NULL OR assigned_to = %(assigned_to)s)
+    AND (%(is_closed)s::boolean IS NULL OR is_closed = %(is_closed)s)
+    AND position(lower(%(search)s) IN lower(task_name)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM project_tasks
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(project_id)s::uuid IS NULL OR project_id = %(project_id)s)
-    AND (%(phase_id)s::uuid IS NULL OR phase_id = %(phase_id)s)
-    AND (%(status_id)s::uuid IS NULL OR status_id = %(status_id)s)
-    AND (%(assigned_to)s::uuid IS NULL OR assigned_to = %(assigned_to)s)
-    AND (%(is_closed)s::boolean IS NULL OR is_closed = %(is_closed)s)
-    AND position(lower(%(search)s) IN lower(task_name)) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, project_id, phase_id, status_id, is_closed, task_name, description, assigned_to, estimated_hours, due_date,
-    priority_id, task_type_key, service_id, webhook_id, delivery_id, completed_at, created_at, updated_at
+SELECT /*shown_columns*/
 FROM project_tasks
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(project_id)s::uuid IS NULL OR project_id = %(project_id)s)
-    AND (%(phase_id)s::uuid IS NULL OR phase_id = %(phase_id)s)
-    AND (%(status_id)s::uuid IS NULL OR status_id = %(status_id)s)
-    AND (%(assigned_to)s::uuid IS NULL OR assigned_to = %(assigned_to)s)
-    AND (%(is_closed)s::boolean IS NULL OR is_closed = %(is_closed)s)
-    AND position(lower(%(search)s) IN lower(task_name)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, project_id, phase_id, status_id, is_closed, task_name, description, assigned_to, estimated_hours, due_date,
-    priority_id, task_type_key, service_id, webhook_id, delivery_id, completed_at, created_at, updated_at
+SELECT /*shown_columns*/
 FROM project_tasks
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

@@ -1,20 +1,20 @@
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
+    AND position(lower(%(search)s) IN lower(name)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM services
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 
 -- name: page
 SELECT id, name, is_active, created_at, updated_at
 FROM services
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 

@@ -1,41 +1,36 @@
+-- name: shown_columns
+id, tag_text, background_color, text_color, created_by, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND position(lower(%(search)s) IN lower(tag_text)) > 0
+    AND (
+        (%(entity_type)s::text IS NULL AND %(entity_id)s::uuid IS NULL)
+        OR id IN (
+            SELECT l.tag_id FROM entity_tags AS l
+            WHERE l.tenant_id = %(tenant_id)s
+                AND (%(entity_type)s::text IS NULL OR l.entity_type = %(entity_type)s)
+                AND (%(entity_id)s::uuid IS NULL OR l.entity_id = %(entity_id)s)
+        )
+    )
+
 -- name: count
 SELECT count(*) AS total
 FROM tags
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND position(lower(%(search)s) IN lower(tag_text)) > 0
-    AND (
-        (%(entity_type)s::text IS NULL AND %(entity_id)s::uuid IS NULL)
-        OR id IN (
-            SELECT l.tag_id FROM entity_tags AS l
-            WHERE l.tenant_id = %(tenant_id)s
-                AND (%(entity_type)s::text IS NULL OR l.entity_type = %(entity_type)s)
-                AND (%(entity_id)s::uuid IS NULL OR l.entity_id = %(entity_id)s)
-        )
-    )
+    /*where_wanted*/
 
 -- name: page
-SELECT id, tag_text, background_color, text_color, created_by, created_at, updated_at
+SELECT /*shown_columns*/
 FROM tags
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND position(lower(%(search)s) IN lower(tag_text)) > 0
-    AND (
-        (%(entity_type)s::text IS NULL AND %(entity_id)s::uuid IS NULL)
-        OR id IN (
-            SELECT l.tag_id FROM entity_tags AS l
-            WHERE l.tenant_id = %(tenant_id)s
-                AND (%(entity_type)s::text IS NULL OR l.entity_type = %(entity_type)s)
-                AND (%(entity_id)s::uuid IS NULL OR l.entity_id = %(entity_id)s)
-        )
-    )
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, tag_text, background_color, text_color, created_by, created_at, updated_at
+SELECT /*shown_columns*/
 FROM tags
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

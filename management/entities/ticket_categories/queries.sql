@@ -1,29 +1,30 @@
+-- name: shown_columns
+id, board_id, parent_id, name, is_active, created_at, updated_at
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(board_id)s::uuid IS NULL OR board_id = %(board_id)s)
+    AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s)
+    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
+    AND position(lower(%(search)s) IN lower(name)) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM ticket_categories
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(board_id)s::uuid IS NULL OR board_id = %(board_id)s)
-    AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s)
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, board_id, parent_id, name, is_active, created_at, updated_at
+SELECT /*shown_columns*/
 FROM ticket_categories
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(board_id)s::uuid IS NULL OR board_id = %(board_id)s)
-    AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s)
-    AND (%(is_active)s::boolean IS NULL OR is_active = %(is_active)s)
-    AND position(lower(%(search)s) IN lower(name)) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, board_id, parent_id, name, is_active, created_at, updated_at
+SELECT /*shown_columns*/
 FROM ticket_categories
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

@@ -1,19 +1,20 @@
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(is_internal)s::boolean IS NULL OR is_internal = %(is_internal)s)
+
 -- name: count
 SELECT count(*) AS total
 FROM ticket_comments
 WHERE tenant_id = %(tenant_id)s AND ticket_id = %(ticket_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_internal)s::boolean IS NULL OR is_internal = %(is_internal)s)
+    /*where_wanted*/
 
 -- name: page
 SELECT id, ticket_id, content, author_type, user_id, contact_id, webhook_id, delivery_id, is_internal, is_resolution,
     created_at
 FROM ticket_comments
 WHERE tenant_id = %(tenant_id)s AND ticket_id = %(ticket_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(is_internal)s::boolean IS NULL OR is_internal = %(is_internal)s)
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 

@@ -10,16 +10,16 @@ from infra.clock import now_us
 from infra.entities.documents import Row, document
 from infra.ids import uuid7_text
 from infra.postgres import Connection, Pool, tenant_transaction
-from infra.queries import load_queries
+from infra.queries import load_whole_queries
 from management.access import Actor
 from management.audit_entries.repository import write_audit_entry
 from management.entities.references import References, refuse
 from management.entities.telling import write_told
 from management.entities.ticket_comments.schemas import TicketCommentFilter
 from management.entities.tickets.repository import TicketRepository
-from management.paging import page_parameters
+from management.paging import page_parameters, read_page
 
-_QUERIES = load_queries(Path(__file__).parent / "queries.sql")
+_QUERIES = load_whole_queries(Path(__file__).parent / "queries.sql")
 
 
 class TicketCommentRepository:
@@ -34,8 +34,7 @@ class TicketCommentRepository:
         parameters = {"tenant_id": tenant_id, "ticket_id": ticket_id, **wanted.parameters(), **page_parameters(wanted)}
         with tenant_transaction(self._pool, tenant_id) as connection:
             self._tickets.read(connection, tenant_id, ticket_id)
-            count = _execute(connection, "count", parameters).fetchone()
-            return _execute(connection, "page", parameters).fetchall(), 0 if count is None else count["total"]
+            return read_page(connection, _QUERIES, parameters, count="count", rows="page")
 
     def create(self, actor: Actor, ticket_id: UUID, values: Mapping[str, Any]) -> Row:
         """Add a comment with its audit entry and event. Raises NotFoundError, ValidationFailedError."""

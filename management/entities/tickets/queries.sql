@@ -1,63 +1,47 @@
+-- name: shown_columns
+id, number, title, description, client_id, board_id, status_id, is_closed, priority_id, category_id,
+    subcategory_id, location_id, contact_id, assigned_to, assigned_team_id, due_date, attributes, source, webhook_id,
+    delivery_id, trace_id, closed_at, created_at, updated_at,
+    ARRAY(
+        SELECT a.asset_id FROM ticket_assets AS a
+        WHERE a.tenant_id = %(tenant_id)s AND a.ticket_id = tickets.id ORDER BY a.asset_id
+    ) AS asset_ids
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
+    AND (%(board_id)s::uuid IS NULL OR board_id = %(board_id)s)
+    AND (%(status_id)s::uuid IS NULL OR status_id = %(status_id)s)
+    AND (%(assigned_to)s::uuid IS NULL OR assigned_to = %(assigned_to)s)
+    AND (%(is_closed)s::boolean IS NULL OR is_closed = %(is_closed)s)
+    AND (position(lower(%(search)s) IN lower(title)) > 0 OR position(%(search)s IN number::text) > 0)
+    AND (
+        (%(external_id)s::text IS NULL AND %(webhook_id)s::uuid IS NULL)
+        OR id IN (
+            SELECT m.entity_id FROM external_entity_mappings AS m
+            WHERE m.tenant_id = %(tenant_id)s AND m.entity_type = 'ticket'
+                AND (%(external_id)s::text IS NULL OR m.external_id = %(external_id)s)
+                AND (%(webhook_id)s::uuid IS NULL OR m.webhook_id = %(webhook_id)s)
+        )
+    )
+
 -- name: count
 SELECT count(*) AS total
 FROM tickets
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
-    AND (%(board_id)s::uuid IS NULL OR board_id = %(board_id)s)
-    AND (%(status_id)s::uuid IS NULL OR status_id = %(status_id)s)
-    AND (%(assigned_to)s::uuid IS NULL OR assigned_to = %(assigned_to)s)
-    AND (%(is_closed)s::boolean IS NULL OR is_closed = %(is_closed)s)
-    AND (position(lower(%(search)s) IN lower(title)) > 0 OR position(%(search)s IN number::text) > 0)
-    AND (
-        (%(external_id)s::text IS NULL AND %(webhook_id)s::uuid IS NULL)
-        OR id IN (
-            SELECT m.entity_id FROM external_entity_mappings AS m
-            WHERE m.tenant_id = %(tenant_id)s AND m.entity_type = 'ticket'
-                AND (%(external_id)s::text IS NULL OR m.external_id = %(external_id)s)
-                AND (%(webhook_id)s::uuid IS NULL OR m.webhook_id = %(webhook_id)s)
-        )
-    )
+    /*where_wanted*/
 
 -- name: page
-SELECT id, number, title, description, client_id, board_id, status_id, is_closed, priority_id, category_id,
-    subcategory_id, location_id, contact_id, assigned_to, assigned_team_id, due_date, attributes, source, webhook_id,
-    delivery_id, trace_id, closed_at, created_at, updated_at,
-    ARRAY(
-        SELECT a.asset_id FROM ticket_assets AS a
-        WHERE a.tenant_id = %(tenant_id)s AND a.ticket_id = tickets.id ORDER BY a.asset_id
-    ) AS asset_ids
+SELECT /*shown_columns*/
 FROM tickets
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
-    AND (%(board_id)s::uuid IS NULL OR board_id = %(board_id)s)
-    AND (%(status_id)s::uuid IS NULL OR status_id = %(status_id)s)
-    AND (%(assigned_to)s::uuid IS NULL OR assigned_to = %(assigned_to)s)
-    AND (%(is_closed)s::boolean IS NULL OR is_closed = %(is_closed)s)
-    AND (position(lower(%(search)s) IN lower(title)) > 0 OR position(%(search)s IN number::text) > 0)
-    AND (
-        (%(external_id)s::text IS NULL AND %(webhook_id)s::uuid IS NULL)
-        OR id IN (
-            SELECT m.entity_id FROM external_entity_mappings AS m
-            WHERE m.tenant_id = %(tenant_id)s AND m.entity_type = 'ticket'
-                AND (%(external_id)s::text IS NULL OR m.external_id = %(external_id)s)
-                AND (%(webhook_id)s::uuid IS NULL OR m.webhook_id = %(webhook_id)s)
-        )
-    )
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, number, title, description, client_id, board_id, status_id, is_closed, priority_id, category_id,
-    subcategory_id, location_id, contact_id, assigned_to, assigned_team_id, due_date, attributes, source, webhook_id,
-    delivery_id, trace_id, closed_at, created_at, updated_at,
-    ARRAY(
-        SELECT a.asset_id FROM ticket_assets AS a
-        WHERE a.tenant_id = %(tenant_id)s AND a.ticket_id = tickets.id ORDER BY a.asset_id
-    ) AS asset_ids
+SELECT /*shown_columns*/
 FROM tickets
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

@@ -1,45 +1,38 @@
+-- name: shown_columns
+id, user_id, work_item_type, ticket_id, project_task_id, non_billable_category_id, interaction_id, service_id,
+    start_time, end_time, duration_minutes, is_billable, billable_minutes, work_date, time_sheet_id, notes, tax_region,
+    webhook_id, delivery_id, created_at, updated_at,
+    coalesce(ticket_id, project_task_id, non_billable_category_id, interaction_id) AS work_item_id
+
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
+    AND (%(service_id)s::uuid IS NULL OR service_id = %(service_id)s)
+    AND (%(time_sheet_id)s::uuid IS NULL OR time_sheet_id = %(time_sheet_id)s)
+    AND (%(work_item_type)s::text IS NULL OR work_item_type = %(work_item_type)s)
+    AND (%(work_item_id)s::uuid IS NULL OR %(work_item_id)s IN (
+        ticket_id, project_task_id, non_billable_category_id, interaction_id
+    ))
+    AND (%(is_billable)s::boolean IS NULL OR is_billable = %(is_billable)s)
+    AND position(lower(%(search)s) IN lower(coalesce(notes, ''))) > 0
+
 -- name: count
 SELECT count(*) AS total
 FROM time_entries
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
-    AND (%(service_id)s::uuid IS NULL OR service_id = %(service_id)s)
-    AND (%(time_sheet_id)s::uuid IS NULL OR time_sheet_id = %(time_sheet_id)s)
-    AND (%(work_item_type)s::text IS NULL OR work_item_type = %(work_item_type)s)
-    AND (%(work_item_id)s::uuid IS NULL OR %(work_item_id)s IN (
-        ticket_id, project_task_id, non_billable_category_id, interaction_id
-    ))
-    AND (%(is_billable)s::boolean IS NULL OR is_billable = %(is_billable)s)
-    AND position(lower(%(search)s) IN lower(coalesce(notes, ''))) > 0
+    /*where_wanted*/
 
 -- name: page
-SELECT id, user_id, work_item_type, ticket_id, project_task_id, non_billable_category_id, interaction_id, service_id,
-    start_time, end_time, duration_minutes, is_billable, billable_minutes, work_date, time_sheet_id, notes, tax_region,
-    webhook_id, delivery_id, created_at, updated_at,
-    coalesce(ticket_id, project_task_id, non_billable_category_id, interaction_id) AS work_item_id
+SELECT /*shown_columns*/
 FROM time_entries
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
-    AND (%(service_id)s::uuid IS NULL OR service_id = %(service_id)s)
-    AND (%(time_sheet_id)s::uuid IS NULL OR time_sheet_id = %(time_sheet_id)s)
-    AND (%(work_item_type)s::text IS NULL OR work_item_type = %(work_item_type)s)
-    AND (%(work_item_id)s::uuid IS NULL OR %(work_item_id)s IN (
-        ticket_id, project_task_id, non_billable_category_id, interaction_id
-    ))
-    AND (%(is_billable)s::boolean IS NULL OR is_billable = %(is_billable)s)
-    AND position(lower(%(search)s) IN lower(coalesce(notes, ''))) > 0
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: read
-SELECT id, user_id, work_item_type, ticket_id, project_task_id, non_billable_category_id, interaction_id, service_id,
-    start_time, end_time, duration_minutes, is_billable, billable_minutes, work_date, time_sheet_id, notes, tax_region,
-    webhook_id, delivery_id, created_at, updated_at,
-    coalesce(ticket_id, project_task_id, non_billable_category_id, interaction_id) AS work_item_id
+SELECT /*shown_columns*/
 FROM time_entries
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 

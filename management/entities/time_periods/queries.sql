@@ -1,18 +1,19 @@
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+    AND (%(day)s::date IS NULL OR %(day)s BETWEEN start_date AND end_date)
+
 -- name: count
 SELECT count(*) AS total
 FROM time_periods
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(day)s::date IS NULL OR %(day)s BETWEEN start_date AND end_date)
+    /*where_wanted*/
 
 -- name: page
 SELECT id, start_date, end_date, created_at, updated_at
 FROM time_periods
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(day)s::date IS NULL OR %(day)s BETWEEN start_date AND end_date)
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 

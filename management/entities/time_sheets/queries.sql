@@ -1,22 +1,21 @@
--- name: count
-SELECT count(*) AS total
-FROM time_sheets
-WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+-- name: where_wanted
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
     AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
     AND (%(period_id)s::uuid IS NULL OR period_id = %(period_id)s)
     AND (%(status)s::text IS NULL OR status = %(status)s)
 
+-- name: count
+SELECT count(*) AS total
+FROM time_sheets
+WHERE tenant_id = %(tenant_id)s
+    /*where_wanted*/
+
 -- name: page
 SELECT id, user_id, period_id, status, created_at, updated_at
 FROM time_sheets
 WHERE tenant_id = %(tenant_id)s
-    AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-    AND (%(user_id)s::uuid IS NULL OR user_id = %(user_id)s)
-    AND (%(period_id)s::uuid IS NULL OR period_id = %(period_id)s)
-    AND (%(status)s::text IS NULL OR status = %(status)s)
+    /*where_wanted*/
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
