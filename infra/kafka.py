@@ -20,6 +20,11 @@ from infra.settings import KafkaSettings
 _POLL_SECONDS = 0.1
 _QUEUE_FULL_WAIT_SECONDS = 0.005
 
+#: About as long as a broker may be silent before its cluster gives its place to another (`broker.session.timeout.ms`).
+#: librdkafka 2.16 loses a commit that waits through that and is then told that the coordinator is another: it is never
+#: answered, and its consumer never joins again. One that has timed out before is answered as failed.
+_CONSUMER_ANSWER_MILLISECONDS = 10_000
+
 Headers = Sequence[tuple[str, bytes]]
 _log = get_logger(__name__)
 
@@ -54,6 +59,7 @@ def producer_properties(settings: KafkaSettings, client_id: str, *, ack_timeout_
 def consumer_properties(settings: KafkaSettings, client_id: str, group_id: str) -> dict[str, Any]:
     """Properties of a consumer that commits by itself, after the work."""
     return {
+        "socket.timeout.ms": _CONSUMER_ANSWER_MILLISECONDS,
         **client_properties(settings, client_id),
         "group.id": group_id,
         "enable.auto.commit": False,

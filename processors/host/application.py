@@ -96,7 +96,8 @@ class GroupConsumer(driver.Consumer):
         try:
             consumer._coordinator.check_errors()
         except KafkaError as error:
-            return error
+            fault: Exception = error
+            return fault
         return None
 
     async def verify_all_partitions_active(self) -> None:
