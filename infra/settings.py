@@ -261,8 +261,8 @@ class ReplaySettings(_Section):
 
 
 class HealthSettings(_Section):
-    """Where a role without an HTTP interface serves /healthz, /readyz and /metrics. A process ends when a consumer in it
-    commits nothing for `standstill_seconds_max` while records wait.
+    """Where a role without an HTTP interface serves /healthz, /readyz and /metrics. A process ends when one of its
+    consumers commits nothing for `standstill_seconds_max` while records wait.
     """
 
     host: str = "127.0.0.1"

@@ -1,8 +1,8 @@
 """Ends the process of a consumer that stands still: records wait for it, the broker answers, and nothing is committed.
 
 A client can lose its place in a group for good. Seen with librdkafka 2.16 when a broker stood still for 20 s: a commit
-was never answered, and its consumer never joined again. Nothing inside the process can put that right, as closing such a
-consumer waits for the same answer; a new process can.
+was never answered, and its consumer never joined again. Nothing inside the process can put that right, as closing
+such a consumer waits for the same answer; a new process can.
 """
 
 import os

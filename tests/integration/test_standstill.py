@@ -1,4 +1,4 @@
-"""Consumers that stand still are told apart from those that rightly do nothing; and ways to stand still that are mended."""
+"""Consumers that stand still are told from those that rightly do nothing; ways to stand still that are mended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from hookline.embedded.kafka import KafkaBroker
 from infra.kafka import Outbox, PolledProducer, admin_client, consumer_properties
@@ -62,25 +62,31 @@ def _send(settings: KafkaSettings) -> set[bytes]:
     return keys
 
 
+def _owns(count: int, lane: LaneReader, *others: LaneReader) -> Callable[[], bool]:
+    """Whether `lane` has so many partitions, while all of them are members and take nothing."""
+
+    def owns() -> bool:
+        for one in (lane, *others):
+            one.keep_alive(0.05)
+        return len(lane.owned()) == count
+
+    return owns
+
+
 def test_a_partition_that_was_lost_while_it_was_paused_is_read_when_it_comes_back(settings: Settings) -> None:
-    def owns(count: int, *others: LaneReader) -> Callable[[], bool]:
-        def does() -> bool:
-            for one in (lane, *others):
-                one.keep_alive(0.05)
-            return len(lane.owned()) == count
-
-        return does
-
     with _lane(settings) as lane:
-        eventually(owns(4), timeout_seconds=_SECONDS, what="all partitions")
+        eventually(_owns(4, lane), timeout_seconds=_SECONDS, what="all partitions")
         with _lane(settings) as other:
-            eventually(owns(2, other), timeout_seconds=_SECONDS, what="half of the partitions, the pause going on")
+            eventually(
+                _owns(2, lane, other), timeout_seconds=_SECONDS, what="half of the partitions, the pause going on"
+            )
             lane.resume()
-        eventually(
-            lambda: lane.take(100, 0.05) is None or len(lane.owned()) == 4,
-            timeout_seconds=_SECONDS,
-            what="all partitions again",
-        )
+
+        def owns_all_again() -> bool:
+            lane.take(100, 0.05)
+            return len(lane.owned()) == 4
+
+        eventually(owns_all_again, timeout_seconds=_SECONDS, what="all partitions again")
         keys, seen = _send(settings.kafka), set[bytes | None]()
 
         def read_all() -> bool:
@@ -103,7 +109,7 @@ def test_who_commits_nothing_is_told_and_who_rightly_has_nothing_is_not(settings
     ]
     with ExitStack() as leave:
         lane = leave.enter_context(_lane(settings))
-        eventually(lambda: lane.keep_alive(0.05) or len(lane.owned()) == 4, timeout_seconds=_SECONDS, what="a member")
+        eventually(_owns(4, lane), timeout_seconds=_SECONDS, what="a member")
         _send(settings.kafka)
         watch = StandstillWatch(settings, consumers, lambda name, _: told.append(name))
         watch.start()
@@ -130,9 +136,9 @@ def test_a_processor_that_its_group_refuses_ends_instead_of_standing_still(kafka
     with closing(Consumer(consumer_properties(settings, "test", group_id))) as stranger:
         stranger.subscribe([RECEIVED])
 
-        def joined() -> list[TopicPartition]:
+        def joined() -> bool:
             stranger.poll(0.1)
-            return stranger.assignment()
+            return bool(stranger.assignment())
 
         eventually(joined, timeout_seconds=_SECONDS, what="a member that shares partitions in another way")
         workers = Workers(settings, tmp_path, HOOKLINE_PROCESSORS__GROUP_ID=group_id)
