@@ -20,7 +20,7 @@ from tests.support.wait import eventually
 
 pytestmark = pytest.mark.proof
 
-#: Of 60 at the client's own time-out 26 stood still in one run and none in another: many, so that it is seen.
+#: With the client's own time-out some stood still in one run of three (up to 26 of 60): many, so that it is seen.
 _CONSUMERS = 60
 #: Longer than the cluster leaves a silent broker its place, shorter than the client waits for it by itself.
 _STANDS_STILL_SECONDS = 20.0
