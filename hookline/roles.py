@@ -11,6 +11,7 @@ from infra.clickhouse import ClickHouse, migrate
 from infra.health import HealthServer
 from infra.role import Role
 from infra.settings import Settings
+from infra.standstill import Consuming, StandstillWatch
 
 ALONE = ("ingress", "processors")
 SHARED = ("management", "actions", "analytics")
@@ -63,12 +64,16 @@ def _run_shared(settings: Settings, names: Sequence[str]) -> None:
         migrate(clickhouse)
     roles = _build_roles(settings, names, clickhouse)
     health = None if "management" in names else HealthServer(settings.health.host, settings.health.port, roles)
+    consuming = [role for role in roles if isinstance(role, Consuming)]
+    standstill = StandstillWatch(settings, [consumer for role in consuming for consumer in role.consumers()])
     for role in roles:
         role.start()
+    standstill.start()
     if health is not None:
         health.start()
     _log.info("roles.started", roles=list(names))
     stopping.wait()
+    standstill.stop(_STOP_SECONDS_MIN)
     _stop_in_order(roles)
     if health is not None:
         health.stop(_STOP_SECONDS_MIN)

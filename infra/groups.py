@@ -1,11 +1,11 @@
 """The consumer groups of a system and what each reads, for those who start them and those who watch them."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, GroupMetadata
 
 from infra.errors import KafkaUnavailableError
 from infra.settings import AnalyticsSettings, Settings
@@ -59,9 +59,26 @@ class GroupReaders:
 def group_readers(admin: AdminClient, group_id: str, topics: Sequence[str], *, timeout_seconds: float) -> GroupReaders:
     """Who reads `topics` in the group. A member bound to one lane takes only that one's partitions.
 
-    Raises KafkaUnavailableError. `AdminClient.describe_consumer_groups` would tell the same and is not used: when the
-    broker goes away meanwhile, librdkafka 2.16 takes one answer twice and ends the process
-    (confluentinc/librdkafka#4605).
+    Raises KafkaUnavailableError.
+    """
+    group = _described(admin, group_id, timeout_seconds)
+    if group is None:
+        return GroupReaders(0, tuple(topics))
+    if group.state not in _SETTLED_STATES:
+        return GroupReaders(len(group.members), None)
+    read = {topic for topic, _ in _places_of(group)}
+    return GroupReaders(len(group.members), tuple(topic for topic in topics if topic not in read))
+
+
+def assigned_places(admin: AdminClient, group_id: str, *, timeout_seconds: float) -> set[tuple[str, int]]:
+    """Topics and partitions that members of the group have; none while it settles. Raises KafkaUnavailableError."""
+    group = _described(admin, group_id, timeout_seconds)
+    return _places_of(group) if group is not None and group.state in _SETTLED_STATES else set()
+
+
+def _described(admin: AdminClient, group_id: str, timeout_seconds: float) -> GroupMetadata | None:
+    """`AdminClient.describe_consumer_groups` would tell the same and is not used: when the broker goes away meanwhile,
+    librdkafka 2.16 takes one answer twice and ends the process (confluentinc/librdkafka#4605).
     """
     try:
         group = next((one for one in admin.list_groups(group_id, timeout_seconds) if one.id == group_id), None)
@@ -69,20 +86,18 @@ def group_readers(admin: AdminClient, group_id: str, topics: Sequence[str], *, t
             raise KafkaException(group.error)
     except KafkaException as error:
         raise KafkaUnavailableError(f"describe group: {error.args[0].name()}") from error
-    if group is None:
-        return GroupReaders(0, tuple(topics))
-    if group.state not in _SETTLED_STATES:
-        return GroupReaders(len(group.members), None)
-    read = {topic for member in group.members for topic in assigned_topics(member.assignment)}
-    return GroupReaders(len(group.members), tuple(topic for topic in topics if topic not in read))
+    return group
 
 
-def assigned_topics(assignment: bytes) -> set[str]:
-    """Topics of which a member has a partition, from its assignment as the broker keeps it (ConsumerProtocolAssignment:
-    a version, then each topic's name and partitions, then bytes of the member's own)."""
-    found: set[str] = set()
+def _places_of(group: GroupMetadata) -> set[tuple[str, int]]:
+    return {place for member in group.members for place in _assigned(member.assignment)}
+
+
+def _assigned(assignment: bytes) -> Iterator[tuple[str, int]]:
+    """What a member has, from its assignment as the broker keeps it (ConsumerProtocolAssignment: a version, then each
+    topic's name and partitions, then bytes of the member's own)."""
     if not assignment:
-        return found
+        return
     _, topics = _ASSIGNMENT_HEAD.unpack_from(assignment)
     at = _ASSIGNMENT_HEAD.size
     for _ in range(topics):
@@ -91,7 +106,7 @@ def assigned_topics(assignment: bytes) -> set[str]:
         name = assignment[at : at + name_bytes].decode()
         at += name_bytes
         [partitions] = _COUNT.unpack_from(assignment, at)
-        at += _COUNT.size * (1 + partitions)
-        if partitions:
-            found.add(name)
-    return found
+        at += _COUNT.size
+        numbers = assignment[at : at + _COUNT.size * partitions]
+        yield from ((name, number) for (number,) in _COUNT.iter_unpack(numbers))
+        at += len(numbers)

@@ -21,6 +21,11 @@ from infra.settings import KafkaSettings
 _POLL_SECONDS = 0.1
 _QUEUE_FULL_WAIT_SECONDS = 0.005
 
+#: About as long as a broker may be silent before its cluster gives its place to another (`broker.session.timeout.ms`).
+#: librdkafka 2.16 can lose a commit that waits through that: it is never answered, and its consumer never joins again
+#: (infra/standstill.py ends the process then). With the client's own 60 s that happened far more often.
+_CONSUMER_ANSWER_MILLISECONDS = 10_000
+
 Headers = Sequence[tuple[str, bytes]]
 _log = get_logger(__name__)
 
@@ -55,6 +60,7 @@ def producer_properties(settings: KafkaSettings, client_id: str, *, ack_timeout_
 def consumer_properties(settings: KafkaSettings, client_id: str, group_id: str) -> dict[str, Any]:
     """Properties of a consumer that commits by itself, after the work."""
     return {
+        "socket.timeout.ms": _CONSUMER_ANSWER_MILLISECONDS,
         **client_properties(settings, client_id),
         "group.id": group_id,
         "enable.auto.commit": False,

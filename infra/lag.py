@@ -35,7 +35,7 @@ class Backlog:
     committed: int
 
 
-#: The end of each partition, by topic and number.
+#: An offset of each partition (its end, mostly), by topic and number.
 Ends = Mapping[tuple[str, int], int]
 
 
@@ -88,6 +88,10 @@ class LagReader:
     def ends(self, *, timeout_seconds: float) -> Ends:
         """Where the group's topics end now. Raises KafkaUnavailableError."""
         return {(span.topic, span.partition): span.end for span in self._spans(timeout_seconds)}
+
+    def waiting(self, *, timeout_seconds: float) -> Ends:
+        """The next offset of the group in each partition in which records wait. Raises KafkaUnavailableError."""
+        return {(span.topic, span.partition): span.next_offset for span in self._spans(timeout_seconds) if span.records}
 
     def is_before(self, ends: Ends, *, timeout_seconds: float) -> bool:
         """Whether records in front of these ends are not committed by the group. Raises KafkaUnavailableError."""

@@ -261,10 +261,13 @@ class ReplaySettings(_Section):
 
 
 class HealthSettings(_Section):
-    """Where a role without an HTTP interface of its own serves /healthz, /readyz and /metrics."""
+    """Where a role without an HTTP interface serves /healthz, /readyz and /metrics. A process ends when one of its
+    consumers commits nothing for `standstill_seconds_max` while records wait.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8082, ge=0, le=65_535)
+    standstill_seconds_max: float = Field(default=120.0, ge=1, le=3_600)
 
 
 class Settings(BaseSettings):

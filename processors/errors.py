@@ -2,8 +2,7 @@
 
 HooklineError
 └── ProcessorError
-    ├── TableStateError        a local database cannot be used; the message names the folder
-    └── HostStalledError       records wait and nothing moves; the process ends and is started again
+    └── TableStateError        a local database cannot be used; the message names the folder
 
 A record that cannot be decided is refused with infra.requests.errors.RecordRefusedError.
 """
@@ -17,7 +16,3 @@ class ProcessorError(HooklineError):
 
 class TableStateError(ProcessorError):
     """A local database cannot be used; the message names the folder and what to do."""
-
-
-class HostStalledError(ProcessorError):
-    """Records wait and nothing moves."""

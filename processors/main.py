@@ -19,6 +19,7 @@ from infra.kafka import admin_client
 from infra.secretbox import load_secret_box
 from infra.settings import Settings
 from infra.sla import OutcomeMeter
+from infra.standstill import StandstillWatch
 from infra.topics import EXPEDITED, RECEIVED, RELEASED, REMEMBERED, topic_incarnations, topic_partitions
 from infra.webhooks import WebhookTable
 from processors.host.application import BatchApplication, create_application
@@ -82,7 +83,10 @@ async def _serve(settings: Settings, create_handler: HandlerFactory) -> None:
     health.start()
     if not await loop.run_in_executor(None, webhooks.wait_ready, _CONFIGURATION_SECONDS_MAX):
         _log.warning("processors.configuration_slow", seconds=_CONFIGURATION_SECONDS_MAX)
+    standstill = StandstillWatch(settings, [app.host.consumer(tuple(LANES))])
+    standstill.start()
     await _run_until(app, stop)
+    standstill.stop(0.0)
     health.stop(_HEALTH_STOP_SECONDS)
     webhooks.stop()
     left = publisher.close()

@@ -26,6 +26,7 @@ from processors.host.progress import Partition
 
 _COMMIT_SECONDS_MAX = 5.0
 _STOP_SECONDS_MAX = 8.0
+_MEMBERSHIP_LOOK_SECONDS = 1.0
 #: The group consumer fetches nothing, which aiokafka would take for a dead application after its poll interval.
 _POLL_INTERVAL_SECONDS = 30 * 86_400
 _log = get_logger(__name__)
@@ -80,6 +81,25 @@ class GroupConsumer(driver.Consumer):
             return False
         return True
 
+    async def membership_fault(self) -> Exception | None:
+        """What aiokafka cannot go on from as a member of the group; it then stands still until somebody has asked.
+
+        Those who fetch ask each time; nobody fetches here.
+        """
+        fault: Exception | None = await self._thread.call_thread(self._fault_on_thread)
+        return fault
+
+    async def _fault_on_thread(self) -> Exception | None:
+        consumer = self._thread._consumer
+        if consumer is None or consumer._coordinator is None:
+            return None
+        try:
+            consumer._coordinator.check_errors()
+        except KafkaError as error:
+            fault: Exception = error
+            return fault
+        return None
+
     async def verify_all_partitions_active(self) -> None:
         """Faust's watch over its own fetches; the host watches its readers itself."""
 
@@ -116,6 +136,15 @@ class HandOver(Recovery):
                 await self._take_over(self._generation_id)
             except Exception as error:  # noqa: BLE001  # a lease that cannot begin ends the process, like a batch
                 self.app.host.end_process("lease.not_begun", error)
+
+    @Service.task
+    async def _watch_membership(self) -> None:
+        """A member that cannot go on ends the process, as nothing else would tell of it."""
+        while not self.should_stop:
+            await self.sleep(_MEMBERSHIP_LOOK_SECONDS)
+            fault = await self.app.consumer.membership_fault()
+            if fault is not None:
+                self.app.host.end_process("membership.lost", fault)
 
     @Service.task
     async def _slurp_changelogs(self) -> None:

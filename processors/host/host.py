@@ -11,7 +11,7 @@ from infra.clock import MICROSECONDS, now_us
 from infra.log import get_logger
 from infra.role import PartHealth
 from infra.settings import Settings
-from processors.errors import HostStalledError
+from infra.standstill import Watched
 from processors.host.lease import Batch, Lease
 from processors.host.progress import Partition
 from processors.host.publisher import Outputs, Publisher
@@ -21,7 +21,6 @@ from processors.host.table import PartitionTable, TableWrites
 from processors.host.trace import TraceLog
 
 EXIT_AFTER_FAULT = 70
-_STALL_SECONDS_MAX = 120.0
 _DRAIN_SHARE_OF_SESSION = 0.5
 _log = get_logger(__name__)
 
@@ -152,6 +151,17 @@ class BatchHost:
         lag = sum(lease.reader_lag().values()) if lease is not None and lease.tables else None
         return PartHealth("processors", not reasons, tuple(reasons), lag, self._last_commit_at_us)
 
+    def consumer(self, topics: tuple[str, ...]) -> Watched:
+        """The group's member, for the watch over consumers that stand still."""
+        return Watched("processors", self._settings.processors.group_id, topics, self._owned, self._waited_at)
+
+    def _owned(self) -> frozenset[Partition]:
+        lease = self._lease
+        return lease.progress.partitions() if lease is not None and lease.live else frozenset()
+
+    def _waited_at(self) -> float:
+        return time.monotonic() if self._recovering else float("-inf")
+
     def _open(self, lease: Lease, partitions: Sequence[Partition], numbers: Sequence[int]) -> None:
         assert self._changelog is not None  # noqa: S101
         tables = {number: self._changelog.table(number) for number in numbers}
@@ -194,7 +204,7 @@ class BatchHost:
             table.apply(writes)
 
     async def _keep_house(self) -> None:
-        """Commit finished positions, sweep expired keys, watch for a stall."""
+        """Commit finished positions, sweep expired keys, show the lag."""
         settings = self._settings.processors
         next_sweep = time.monotonic()
         while True:
@@ -206,7 +216,7 @@ class BatchHost:
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + settings.expiry_interval_seconds
                 await self._sweep(lease)
-            self._watch(lease)
+            _show_lag(lease.reader_lag())
 
     async def _commit_lease(self, lease: Lease) -> None:
         positions = lease.progress.uncommitted()
@@ -235,17 +245,6 @@ class BatchHost:
             completion = self._settle(lease, table, (outputs, writes), previous)
             lease.tails[table.partition] = self._watched(completion, "sweep.not_completed")
 
-    def _watch(self, lease: Lease) -> None:
-        lag = lease.reader_lag()
-        by_topic: dict[str, int] = {}
-        for partition, records in lag.items():
-            by_topic[partition.topic] = by_topic.get(partition.topic, 0) + records
-        for topic, records in by_topic.items():
-            metrics.PROCESSORS_LAG_RECORDS.labels(topic).set(records)
-        silent = time.monotonic() - lease.last_progress_at
-        if any(lag.values()) and silent > _STALL_SECONDS_MAX:
-            self.end_process("host.stalled", HostStalledError(f"no progress for {silent:.0f} s with records waiting"))
-
     def _watched(self, work: Coroutine[Any, Any, None], event: str) -> "asyncio.Task[None]":
         """A task whose failure ends the process: nothing it was to finish may count as done."""
 
@@ -263,3 +262,11 @@ class BatchHost:
         _log.error(event, error=str(error), kind=type(error).__name__)
         self._trace.event("fault", fault=event, error=str(error))
         os._exit(EXIT_AFTER_FAULT)
+
+
+def _show_lag(lag: Mapping[Partition, int]) -> None:
+    by_topic: dict[str, int] = {}
+    for partition, records in lag.items():
+        by_topic[partition.topic] = by_topic.get(partition.topic, 0) + records
+    for topic, records in by_topic.items():
+        metrics.PROCESSORS_LAG_RECORDS.labels(topic).set(records)

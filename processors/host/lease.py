@@ -6,7 +6,6 @@ one generation fetched, buffered or half finished can leak into another.
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,7 +44,6 @@ class Lease:
         self.abandoned = False
         self.tables: dict[int, PartitionTable] = {}
         self.progress = Progress({})
-        self.last_progress_at = time.monotonic()
         #: The completion of the newest batch of each partition number: batches finish in the order handed out.
         self.tails: dict[int, asyncio.Task[None]] = {}
         self._settings = settings
@@ -89,7 +87,6 @@ class Lease:
     def finish(self, batch: Batch) -> None:
         """A batch is processed, acknowledged and in the table."""
         self.progress.finish(batch.partition, batch.end)
-        self.last_progress_at = time.monotonic()
         self._trace.event(
             "done",
             generation=self.generation,

@@ -44,6 +44,10 @@ class Progress:
         for partition, position in positions.items():
             self._committed_to[partition] = max(self._committed_to[partition], position)
 
+    def partitions(self) -> frozenset[Partition]:
+        """Those whose progress this is."""
+        return frozenset(self._done_to)
+
     def position(self, partition: Partition) -> int:
         """The next offset to process."""
         return self._done_to[partition]

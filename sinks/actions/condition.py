@@ -1,6 +1,7 @@
 """How the action sink is doing: written by its thread, read by whoever asks for health."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 HEARTBEAT_AGE_SECONDS_MAX = 30.0
@@ -8,15 +9,17 @@ HEARTBEAT_AGE_SECONDS_MAX = 30.0
 
 @dataclass(slots=True)
 class Condition:
-    """`obstacles` say per dependency what it waits for. Times: `heartbeat_at` monotonic seconds, commits in µs.
+    """`obstacles` say per dependency what it waits for. Times: `heartbeat_at` and `waited_at` (when last for something
+    other than Kafka) monotonic seconds, commits in µs.
 
-    `lanes` are read here; partitions and records behind them are counted by lane (None: not known yet).
+    `lanes` are read here: topics and partitions owned, and records behind them (None: not known yet), by lane.
     """
 
     lanes: tuple[str, ...]
     heartbeat_at: float = 0.0
     joined: set[str] = field(default_factory=set)
-    partitions: dict[str, int] = field(default_factory=dict)
+    owned: dict[str, frozenset[tuple[str, int]]] = field(default_factory=dict)
+    waited_at: float = float("-inf")
     lag_records: dict[str, int | None] = field(default_factory=dict)
     last_commit_at_us: int | None = None
     _obstacles: dict[str, str] = field(default_factory=dict)
@@ -32,6 +35,8 @@ class Condition:
         with self._lock:
             is_new = dependency not in self._obstacles
             self._obstacles[dependency] = reason
+            if dependency != "kafka":
+                self.waited_at = time.monotonic()
             return is_new
 
     def freed(self, dependency: str) -> bool:

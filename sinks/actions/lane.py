@@ -34,7 +34,7 @@ class Lane(StrEnum):
     ORDINARY = "ordinary"
 
 
-_TOPICS = {Lane.EXPEDITED: EXPEDITED_ACTIONS, Lane.ORDINARY: ACTIONS}
+TOPICS = {Lane.EXPEDITED: EXPEDITED_ACTIONS, Lane.ORDINARY: ACTIONS}
 
 
 def lanes_of(settings: Settings) -> tuple[Lane, ...]:
@@ -47,7 +47,7 @@ class LaneReader:
 
     def __init__(self, settings: Settings, lane: Lane, condition: Condition, on_error: Callable[[KafkaError], None]):
         self.lane = lane
-        self.topic = _TOPICS[lane]
+        self.topic = TOPICS[lane]
         self._condition = condition
         self._carried: list[Message] = []
         self._done: dict[int, int] = {}
@@ -124,7 +124,7 @@ class LaneReader:
         """
         self.commit()
         partitions = self._consumer.assignment()
-        self._condition.partitions[self.lane] = len(partitions)
+        self._condition.owned[self.lane] = frozenset((self.topic, partition.partition) for partition in partitions)
         if partitions and self._condition.is_blocked("kafka"):
             self._consumer.get_watermark_offsets(partitions[0], timeout=_WATERMARK_TIMEOUT_SECONDS)
             self._condition.freed("kafka")
@@ -161,10 +161,12 @@ class LaneReader:
             self._starts[position.partition] = committed if committed >= 0 else max(low, 0)
         return self._starts[position.partition]
 
-    # The client itself changes the assignment after a callback that has not; only a pause needs it done before.
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._is_paused and partitions:
-            consumer.incremental_assign(partitions)
+        # A partition that was lost while it was paused comes back paused, and would stay so. First, as a call that the
+        # start of its fetching overtakes is dropped by the client (confluentinc/librdkafka#5591).
+        consumer.resume(partitions)
+        consumer.incremental_assign(partitions)
+        if self._is_paused:
             consumer.pause(partitions)
         self._joined(partitions, "assigned")
 

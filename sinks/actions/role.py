@@ -9,9 +9,10 @@ from infra.actions.registry import ActionRegistry, load_actions
 from infra.log import get_logger
 from infra.role import PartHealth
 from infra.settings import Settings
+from infra.standstill import Watched
 from sinks.actions.condition import Condition
 from sinks.actions.consumer import ActionConsumer
-from sinks.actions.lane import lanes_of
+from sinks.actions.lane import TOPICS, Lane, lanes_of
 
 _RESTART_SECONDS = 2.0
 _log = get_logger(__name__)
@@ -51,9 +52,23 @@ class ActionsRole:
             last_commit_at_us=condition.last_commit_at_us,
             details={
                 "lane": self._settings.actions.lane,
-                **{f"{lane}_partitions": condition.partitions.get(lane, 0) for lane in condition.lanes},
+                **{f"{lane}_partitions": len(condition.owned.get(lane, ())) for lane in condition.lanes},
                 "actions": len(self._registry),
             },
+        )
+
+    def consumers(self) -> tuple[Watched, ...]:
+        """Each lane, for the watch over consumers that stand still."""
+        return tuple(self._watched(lane) for lane in lanes_of(self._settings))
+
+    def _watched(self, lane: Lane) -> Watched:
+        condition = self._condition
+        return Watched(
+            f"actions-{lane}",
+            self._settings.actions.group_id,
+            (TOPICS[lane],),
+            owned=lambda: condition.owned.get(lane, frozenset()),
+            waited_at=lambda: condition.waited_at,
         )
 
     def _run(self) -> None:

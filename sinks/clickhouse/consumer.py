@@ -64,7 +64,7 @@ class Subscription:
 class ConsumerState:
     """What the health of a consumer is told from; written by its thread, read by others.
 
-    `owned` are topics and partitions.
+    `owned` are topics and partitions; `waited_at` (monotonic seconds) is when it last waited for ClickHouse.
     """
 
     trouble: str | None = None
@@ -72,6 +72,7 @@ class ConsumerState:
     last_commit_at_us: int | None = None
     progress_at: float = field(default_factory=time.monotonic)
     owned: frozenset[tuple[str, int]] = frozenset()
+    waited_at: float = float("-inf")
 
 
 class _Inserted(NamedTuple):
@@ -208,6 +209,7 @@ class RangeConsumer:
                 return _Inserted(built, completed)
             except (ClickHouseUnavailableError, ClickHouseRefusedError) as error:
                 metrics.ANALYTICS_INSERT_FAILURES.inc()
+                self.state.waited_at = time.monotonic()
                 self._wait(f"ClickHouse: {error}", wait_seconds)
                 wait_seconds = min(2 * wait_seconds, self._analytics.retry_wait_seconds_max)
         return None
@@ -257,9 +259,10 @@ class RangeConsumer:
         _log.warning("analytics.kafka", consumer=self.subscription.name, reason=error.str())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # A partition that was lost while `_wait` had paused it comes back paused, and would stay so.
-        consumer.incremental_assign(partitions)
+        # A partition that was lost while `_wait` had paused it comes back paused, and would stay so. First, as a call
+        # that the start of its fetching overtakes is dropped by the client (confluentinc/librdkafka#5591).
         consumer.resume(partitions)
+        consumer.incremental_assign(partitions)
         self.state.trouble = None
         self.state.joined = True
         metrics.ANALYTICS_REBALANCES.labels(self.subscription.name).inc()

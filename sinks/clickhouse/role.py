@@ -16,6 +16,7 @@ from infra.retention.days import ReadRetention
 from infra.retention.settings import LiveRetention
 from infra.role import PartHealth
 from infra.settings import Settings
+from infra.standstill import Watched
 from infra.topics import RECORDED
 from sinks.clickhouse.consumer import Build, RangeConsumer, Subscription
 from sinks.clickhouse.core.attestations import build_attestations
@@ -116,6 +117,20 @@ class AnalyticsRole:
             lag_records=sum(self._lag.values()) if self._lag else None,
             last_commit_at_us=max(commits, default=None),
             details={f"lag_{name}": lag for name, lag in self._lag.items()},
+        )
+
+    def consumers(self) -> tuple[Watched, ...]:
+        """Each of the four, for the watch over consumers that stand still."""
+        return tuple(self._watched(consumer) for consumer in self._consumers)
+
+    def _watched(self, consumer: RangeConsumer) -> Watched:
+        subscription, state = consumer.subscription, consumer.state
+        return Watched(
+            f"analytics-{subscription.name}",
+            subscription.group_id(self._settings.analytics),
+            subscription.topics,
+            owned=lambda: state.owned,
+            waited_at=lambda: state.waited_at,
         )
 
     def _leads(self) -> bool:
