@@ -38,12 +38,13 @@ _ASCII = re2.Options()
 _ASCII.encoding = re2.Options.Encoding.LATIN1
 _ASCII.case_sensitive = False
 _ASCII.log_errors = False
-#: A body without any of these holds no secret's name; `\\u00` or a percent sign could write one with escapes.
-_SUSPICIOUS = re2.compile(
+#: A body without any of these, in whichever case, holds no secret's name; `\\u00` or a percent sign could write one
+#: with escapes. Public for who searches many bodies at once.
+SUSPICIOUS = (
     rb"pass|secret|key|token|authorization|auth|credential|connection|pwd|cookie|jwt|cvv|cvc|otp|\\u00"
-    rb"|%(?:[46][1-9a-f]|[57][0-9a])",
-    _ASCII,
+    rb"|%(?:[46][1-9a-f]|[57][0-9a])"
 )
+_SUSPICIOUS = re2.compile(SUSPICIOUS, _ASCII)
 _NAME = (
     rb"(?:[\w.-]{0,40}(?:passw|passphrase|secret|(?:api|access|private|signing|encryption)[-_. ]?key|token|pwd"
     rb"|credential|authorization|cookie|connection[-_. ]?string|jwt)[\w.-]{0,40}|\b(?:pass|auth|cvv|cvc|otp)\b)"

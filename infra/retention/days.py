@@ -1,6 +1,6 @@
 """Which setting holds for a row, and when the row expires by it. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -39,6 +39,12 @@ class Retention:
             if found.bodies is not None:
                 return found
         return NO_SETTING
+
+    def of_webhooks(self, tenant_ids: Sequence[str], webhook_ids: Sequence[str]) -> list[Setting]:
+        """What holds for a delivery of each of these, element by element."""
+        webhooks = list(zip(tenant_ids, webhook_ids, strict=True))
+        found = {webhook: self.of_webhook(*webhook) for webhook in dict.fromkeys(webhooks)}
+        return [found[webhook] for webhook in webhooks]
 
     def of_tenant(self, tenant_id: str) -> Setting:
         """What holds for its rejections; without days: the default."""

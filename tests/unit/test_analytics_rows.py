@@ -5,13 +5,24 @@ import json
 import orjson
 import pytest
 
+from infra.enrichment.locations import Location
+from infra.requests.redaction import compile_redaction
 from infra.retention.days import NIL, Retention, Setting, expires_at
 from schemas.records import DispatchStatus
 from sinks.clickhouse.core.outcomes import build_outcomes
 from sinks.clickhouse.core.rejections import build_rejections
 from sinks.clickhouse.core.requests import build_requests
 from sinks.clickhouse.core.rows import Source
-from tests.support.analytics import BODY, TENANT, WEBHOOK, MadeRecord, outcome_record, rejection_record, request_record
+from tests.support.analytics import (
+    BODY,
+    FACTS,
+    TENANT,
+    WEBHOOK,
+    MadeRecord,
+    outcome_record,
+    rejection_record,
+    request_record,
+)
 
 SOURCE = Source("topic", "incarnation", 3)
 AT = 1_790_000_000_000_000
@@ -28,6 +39,57 @@ def test_a_request_keeps_every_byte_and_says_where_it_came_from() -> None:
     assert row["received_at"].timestamp() * 1_000_000 == AT
     assert orjson.loads(row["request_headers"])["x-event"] == "alert.opened"
     assert row["replay_id"] is None
+
+
+def test_bodies_searched_together_are_masked_as_each_alone() -> None:
+    form, json_type = "application/x-www-form-urlencoded", "application/json"
+    sent: list[tuple[bytes, str, list[str]]] = [
+        (b'{"text": "fine"}', json_type, []),
+        (b'{"PassWord": "x", "text": "fine"}', json_type, []),
+        (rb'{"\u0070assword": "x"}', json_type, []),
+        (b"\xff\xfe\x00 TOKEN=abc", "text/plain", []),
+        (b"\xff\xe2\x84\xaaey=abc", "text/plain", []),
+        (b"p%61ss=x&text=fine", form, []),
+        (b"50%=x&t%6=fine", form, []),
+        (b"", json_type, ["$.text"]),
+        (b'{"text": "fine"}', json_type, ["$.text"]),
+        (b"not json", json_type, ["$.text"]),
+        (b"", json_type, []),
+    ]
+    facts = [FACTS.model_copy(update={"content_type": kind, "redact_paths": paths}) for _, kind, paths in sent]
+    records = [
+        request_record(ID, AT, body, request=orjson.dumps(fact.model_dump()))
+        for (body, _, _), fact in zip(sent, facts, strict=True)
+    ]
+    [rows] = build_requests(records, SOURCE)
+    alone = [compile_redaction(tuple(paths)).show(body, kind) for body, kind, paths in sent]
+    assert [(row["body"], row["body_redacted"]) for row in rows.columns.to_pylist()] == alone
+    assert rows.columns["body_bytes"].to_pylist() == [len(body) for body, _, _ in sent]
+    assert {redacted for _, redacted in alone} == {True, False}
+
+
+def test_what_rows_have_in_common_stays_with_its_row() -> None:
+    senders = [("203.0.113.9", None), ("203.0.113.8", "curl/8.1"), ("203.0.113.9", "curl/8.1"), ("203.0.113.7", "")]
+    places = {
+        "203.0.113.9": Location("DE", "Germany", latitude=0.0, asn=7),
+        "203.0.113.8": Location("FR", longitude=1.5),
+    }
+    records = [
+        request_record(ID, AT, request=orjson.dumps({**FACTS.model_dump(), "source_ip": ip, "user_agent": agent}))
+        for ip, agent in senders
+    ]
+    [rows] = build_requests(records, SOURCE, locate=places.get)
+    seen = rows.columns.to_pylist()
+    assert [row["location_country_code"] for row in seen] == ["DE", "FR", "DE", None]
+    assert [row["location_country"] for row in seen] == ["Germany", None, "Germany", None]
+    assert [(row["location_latitude"], row["location_longitude"]) for row in seen] == [
+        (0.0, None),
+        (None, 1.5),
+        (0.0, None),
+        (None, None),
+    ]
+    assert [row["location_asn"] for row in seen] == [7, None, 7, None]
+    assert [row["user_agent_browser"] for row in seen] == [None, "curl 8", "curl 8", None]
 
 
 def test_rows_say_when_they_expire_only_where_somebody_wants_something_else() -> None:

@@ -13,7 +13,6 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from infra.retention.days import ReadRetention, Retention, no_retention
-from schemas.encoding import record_bytes
 from schemas.records import DeliveryRecord
 from sinks.clickhouse.core.rows import (
     ConsumedRecord,
@@ -24,6 +23,7 @@ from sinks.clickhouse.core.rows import (
     check_integer,
     check_time,
     expiries,
+    json_text,
     texts,
     times,
 )
@@ -85,13 +85,13 @@ def _fold(by_delivery: dict[tuple[str, str, int, str], _Outcome], parsed: Delive
     group: _Group = (
         parsed.dispatch_status,
         parsed.recorded_at,
-        b"" if parsed.handler_outcome is None else record_bytes(parsed.handler_outcome),
+        "" if parsed.handler_outcome is None else json_text(parsed.handler_outcome),
         "" if error is None else error.code.value,
         "" if error is None else error.message,
         "" if error is None else error.path or "",
         parsed.duplicate_of or "",
         parsed.attempts,
-        record_bytes(parsed.metadata) if parsed.metadata else b"",
+        json_text(parsed.metadata) if parsed.metadata else "",
         *_handled_by(parsed),
         offset,
     )
@@ -111,6 +111,7 @@ def _handled_by(parsed: DeliveryRecord) -> tuple[str, str]:
 
 def _deliveries(outcomes: Sequence[_Outcome], source: Source, retention: Retention) -> Rows:
     received_at = [outcome.received_at for outcome in outcomes]
+    settings = retention.of_webhooks([one.tenant_id for one in outcomes], [one.webhook_id for one in outcomes])
     columns = {
         "tenant_id": texts([outcome.tenant_id for outcome in outcomes]),
         "webhook_id": texts([outcome.webhook_id for outcome in outcomes]),
@@ -122,7 +123,7 @@ def _deliveries(outcomes: Sequence[_Outcome], source: Source, retention: Retenti
         **_group_columns("processed", [outcome.processed for outcome in outcomes], source),
         **_group_columns("handled", [outcome.handled for outcome in outcomes], source),
         "handled_requested_at": times([outcome.requested_at for outcome in outcomes]),
-        **expiries([retention.of_webhook(one.tenant_id, one.webhook_id) for one in outcomes], received_at),
+        **expiries(settings, received_at),
     }
     offsets = ([outcome.processed[-1] for outcome in outcomes], [outcome.handled[-1] for outcome in outcomes])
     return Rows("deliveries", pa.table(columns), offsets, "present_outcomes", min(received_at), max(received_at))
@@ -137,13 +138,13 @@ def _group_columns(prefix: str, groups: Sequence[_Group], source: Source) -> dic
     return {
         f"{prefix}_status": texts(status),
         f"{prefix}_at": times(recorded_at),
-        f"{prefix}_outcome": pa.array(outcome, pa.binary()),
+        f"{prefix}_outcome": texts(outcome),
         f"{prefix}_error_code": texts(code),
         f"{prefix}_error_message": texts(message),
         f"{prefix}_error_path": texts(path),
         f"{prefix}_duplicate_of": texts(duplicate_of),
         f"{prefix}_attempts": pa.array(attempts, pa.uint32()),
-        f"{prefix}_metadata": pa.array(metadata, pa.binary()),
+        f"{prefix}_metadata": texts(metadata),
         f"{prefix}_handler": texts(handler),
         f"{prefix}_action": texts(action),
         f"{prefix}_incarnation": texts(incarnations),
