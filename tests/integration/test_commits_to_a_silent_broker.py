@@ -18,7 +18,7 @@ from infra.settings import KafkaSettings
 from infra.topics import RECEIVED, apply_topics
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.soak
 
 #: With the client's own time-out some stood still in one run of three (up to 26 of 60): many, so that it is seen.
 _CONSUMERS = 60
