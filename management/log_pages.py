@@ -18,8 +18,8 @@ from infra.clock import MICROSECONDS
 from management.errors import Problem, ValidationFailedError
 from management.paging import PAGE_MAX, PageMeta, PageRequest
 
-#: Beyond so many rows a list is not counted: `total` is then at least that.
-TOTAL_MAX = 10_000
+#: Beyond so many rows a list is not counted: `total` is then at least that. Where counting takes long, so many do.
+TOTAL_MAX, TOTAL_ENOUGH = 10_000, 1_000
 #: A page, and its count, may take so long; then the answer says what to narrow.
 SEARCH_SECONDS_MAX = 20.0
 COUNT_SECONDS_MAX = 2.0
@@ -45,7 +45,10 @@ class LogRequest(PageRequest):
 
 
 class LogPageMeta(PageMeta):
-    """`total` is exact up to 10,000 and as counted for the first page; `next_cursor` is null on the last page."""
+    """`total` is as counted for the first page, and the least there are where `total_is_exact` is false.
+
+    `next_cursor` is null on the last page.
+    """
 
     total_is_exact: bool
     next_cursor: str | None

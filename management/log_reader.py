@@ -17,6 +17,7 @@ from management.exports import EXPORT_SECONDS_MAX, ExportRequest
 from management.log_pages import (
     COUNT_SECONDS_MAX,
     SEARCH_SECONDS_MAX,
+    TOTAL_ENOUGH,
     TOTAL_MAX,
     LogPageMeta,
     LogRequest,
@@ -32,8 +33,10 @@ from management.paging import window_of, window_parameters
 _SECONDS_MIN = 0.1
 #: A delivery may be among the candidates more than once: when its request was written again, or its body deleted.
 _CANDIDATES_PER_ROW = 8
-#: The first piece that is counted is so much longer than the page lets expect, the second again so much.
-_COUNTED_WIDTH, _COUNTED_GROWTH = 2, 8
+#: Of what is counted at most, the first piece is to hold one part in so many; then so much longer ones, and the rest.
+_COUNTED_FIRST, _COUNTED_GROWTH, _COUNTED_PIECES = 4, 8, 3
+#: Once enough is counted, no piece is that would take longer.
+_COUNTED_SECONDS_MAX = 0.15
 
 
 class Candidates(NamedTuple):
@@ -154,14 +157,18 @@ class LogReader:
         seen = bound["offset"] + len(shown)
         if not has_more and (shown or not bound["offset"]):
             return Total(seen, is_exact=True)
-        deadline, rows = time.monotonic() + COUNT_SECONDS_MAX, 0
         statement = put_together(
             self._log.queries, "count_keys" if conditions.of_keys else "count", conditions=conditions.text
         )
+        began = piece_began = time.monotonic()
+        rows = 0
         try:
-            for since_us, until_us in self._counted(bound, conditions, shown, seen):
+            for since_us, until_us in _counted(bound, conditions, shown, seen):
+                took, piece_began = time.monotonic() - piece_began, time.monotonic()
+                if rows >= TOTAL_ENOUGH and took * _COUNTED_GROWTH > _COUNTED_SECONDS_MAX:
+                    return Total(max(rows, seen), is_exact=False)
                 piece = {"since_us": since_us, "until_us": until_us, "total_max": TOTAL_MAX + 1 - rows}
-                seconds_max = max(deadline - time.monotonic(), _SECONDS_MIN)
+                seconds_max = max(began + COUNT_SECONDS_MAX - time.monotonic(), _SECONDS_MIN)
                 [counted] = self._clickhouse.query(statement, {**bound, **piece}, seconds_max=seconds_max)
                 rows += int(counted["total"])
                 if rows > TOTAL_MAX:
@@ -169,17 +176,6 @@ class LogReader:
         except ClickHouseOverTimeError:
             return Total(max(rows, seen + has_more), is_exact=False)
         return Total(rows, is_exact=True)
-
-    def _counted(
-        self, bound: Mapping[str, Any], conditions: Conditions, shown: Sequence[Row], seen: int
-    ) -> Iterator[tuple[int, int]]:
-        """Pieces to count: the first as long as the rows seen let expect for what is counted at most."""
-        since_us, until_us = bound["since_us"], bound["until_us"]
-        if conditions.of_keys or not shown:
-            return iter([(since_us, until_us)])
-        newest_us = min(until_us, now_us())
-        width_us = max(newest_us - shown[-1]["at_us"], 1) * _COUNTED_WIDTH * TOTAL_MAX // seen
-        return pieces(since_us, until_us, newest_us, (width_us, width_us * _COUNTED_GROWTH))
 
     def _rows(self, tenant_id: UUID, keys: Sequence[Row]) -> Sequence[Row]:
         if not keys:
@@ -189,6 +185,19 @@ class LogReader:
         for column in keys[0].keys() - {"at_us"}:
             parameters[f"found_{column}"] = sorted({str(key[column]) for key in keys})
         return self._clickhouse.query(put_together(self._log.queries, "fetch"), parameters)
+
+
+def _counted(
+    bound: Mapping[str, Any], conditions: Conditions, shown: Sequence[Row], seen: int
+) -> Iterator[tuple[int, int]]:
+    """Pieces to count, each longer than the one before; the rows seen tell how long the first has to be."""
+    since_us, until_us = bound["since_us"], bound["until_us"]
+    if conditions.of_keys or not shown:
+        return iter([(since_us, until_us)])
+    newest_us = min(until_us, now_us())
+    width_us = max(newest_us - shown[-1]["at_us"], 1) * TOTAL_MAX // (_COUNTED_FIRST * seen)
+    widths_us = [width_us * _COUNTED_GROWTH**number for number in range(_COUNTED_PIECES)]
+    return pieces(since_us, until_us, newest_us, widths_us)
 
 
 def _behind(begin: Position | None, until_us: int) -> dict[str, Any]:

@@ -95,6 +95,15 @@ def test_a_long_list_is_counted_only_so_far(
     pending = {**params, "dispatch_status": "pending"}
     meta = management_base.call("GET", "/deliveries", params=pending).json()["meta"]
     assert (meta["total"], meta["total_is_exact"]) == (3, False)
+    monkeypatch.setattr(log_reader, "TOTAL_MAX", 10_000)
+    monkeypatch.setattr(log_reader, "_COUNTED_SECONDS_MAX", 0.0)
+    assert management_base.call("GET", "/deliveries", params=pending).json()["meta"]["total_is_exact"], (
+        "few are counted"
+    )
+    monkeypatch.setattr(log_reader, "TOTAL_ENOUGH", 1)
+    monkeypatch.setattr(log_reader, "_COUNTED_FIRST", 10_000)
+    meta = management_base.call("GET", "/deliveries", params=pending).json()["meta"]
+    assert (2 <= meta["total"] <= 5, meta["total_is_exact"]) == (True, False)
     meta = management_base.call("GET", "/deliveries", params={**params, "page": 3}).json()["meta"]
     assert (meta["total"], meta["total_is_exact"]) == (5, True)
 
