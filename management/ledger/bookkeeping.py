@@ -4,6 +4,7 @@ That two lead for a moment does no harm: entries are numbered, and a number is g
 """
 
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -33,6 +34,8 @@ from management.paging import LAST_US
 _LOOKBACK_INTERVAL_SECONDS = 3_600.0
 #: Nothing is said to the session while hours are examined.
 _EXAMINATION_SECONDS_MAX = 600
+#: Chains are looked through for so long at a time; those that are left have their turn with the next look.
+_CHAINS_SECONDS_MAX = 30.0
 _LOGGED_MAX = 20
 #: What is found in the log and the topics; chains are looked through by themselves.
 _EXAMINED = tuple(kind for kind in Kind if kind is not Kind.BROKEN_CHAIN)
@@ -54,6 +57,7 @@ class Bookkeeping(LedWork):
         self._pool = pool
         self._examiner = Examiner(settings, LoggedDeliveries(clickhouse))
         self._looked_back_at = float("-inf")
+        self._unseen_chains: deque[str] = deque()
 
     def step(self, connection: Connection) -> Sequence[str]:
         """Examine this hour and the last one; now and then all that is looked back upon. Raises as the stores do."""
@@ -62,8 +66,9 @@ class Bookkeeping(LedWork):
         window = self._window(now_us(), looks_back=looks_back)
         try:
             self._examine(window, examined_tenants(connection, window.since_us, window.until_us))
-            if looks_back:
-                self._look_through_chains(connection, window.until_us)
+            if looks_back and not self._unseen_chains:
+                self._unseen_chains.extend(sorted(examined_tenants(connection, 0, window.until_us)))
+            self._look_through_chains()
         except UniqueViolation:
             _log.warning("ledger.overtaken")
             return ()
@@ -95,11 +100,14 @@ class Bookkeeping(LedWork):
                     keep_tenant(ledger, tenant_id, examination, now_us())
         metrics.LEDGER_LAST_EXAMINED.set_to_current_time()
 
-    def _look_through_chains(self, connection: Connection, until_us: int) -> None:
+    def _look_through_chains(self) -> None:
         """Of every tenant that ever had an entry, whoever sends nothing now included."""
-        repository = LedgerRepository(self._pool)
-        for tenant_id in sorted(examined_tenants(connection, 0, until_us)):
-            keep_chain(self._pool, repository, tenant_id)
+        repository, began = LedgerRepository(self._pool), time.monotonic()
+        while self._unseen_chains:
+            keep_chain(self._pool, repository, self._unseen_chains[0])
+            self._unseen_chains.popleft()
+            if time.monotonic() - began > _CHAINS_SECONDS_MAX:
+                return
 
 
 def keep_chain(pool: Pool, repository: LedgerRepository, tenant_id: str) -> None:

@@ -23,6 +23,7 @@ from infra.migrations import migrate
 from infra.postgres import Pool, open_pool
 from infra.settings import AnalyticsSettings, LedgerSettings
 from infra.topics import RECEIVED
+from management.ledger import bookkeeping
 from management.ledger.bookkeeping import Bookkeeping, keep_chain, keep_tenant
 from management.ledger.repository import LedgerRepository, moment, tenant_ledger
 from management.ledger.schemas import LedgerDifferenceFilter, LedgerFilter, LedgerVerification, VerificationRequest
@@ -366,6 +367,21 @@ def test_one_of_two_keeps_the_ledger_and_the_other_goes_on_when_it_ends(stage: L
         for keeper in keepers:
             keeper.stop(20)
     assert [keeper.health().ready for keeper in keepers] == [False, False]
+
+
+def test_many_chains_have_their_turns(stage: LedgerStage, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tenant in (tenants := [stage.new_tenant() for _ in range(3)]):
+        keep(pool, tenant, stage.examine(whole_hour(stage, tenant, 2)[0]))
+    with owner_of(stage.dsn) as owner:
+        owner.execute(b"UPDATE ledger_entries SET revision = 7 WHERE tenant_id = %s", (tenants[-1].id,))
+    monkeypatch.setattr(bookkeeping, "_CHAINS_SECONDS_MAX", -1.0)  # one with each look
+    keeper = Bookkeeping(stage.settings, pool, stage.clickhouse)
+    with relay_connection(stage.settings.postgres) as connection:
+        keeper.step(connection)
+        for left in range(len(keeper._unseen_chains), 0, -1):
+            assert len(keeper._unseen_chains) == left
+            keeper.step(connection)
+    assert [len(opened(pool, tenant)) for tenant in tenants] == [0, 0, 1]
 
 
 def test_a_look_back_that_failed_is_made_again_over_all_of_its_hours(stage: LedgerStage, pool: Pool) -> None:
