@@ -151,7 +151,7 @@ def test_memory_does_not_grow_with_the_rows(management_base: ManagementBase, log
                 lines += chunk.count(b"\n")
                 highest = max(highest, resident_bytes())
         assert lines == rows
-        grown[rows] = highest - before
+        grown[rows] = max(highest - before, 0)  # below: what was before gave memory back meanwhile
     assert grown[MANY] - grown[FEW] < GROWTH_BYTES_MAX, grown
 
 
