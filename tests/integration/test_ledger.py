@@ -394,7 +394,7 @@ def test_a_look_back_that_failed_is_made_again_over_all_of_its_hours(stage: Ledg
         began = time.monotonic()
         with pytest.raises(KafkaUnavailableError):
             keeper.step(connection)
-        assert time.monotonic() - began < 5, "who refuses the connection is away, and not slow"
+        assert time.monotonic() - began < 8, "who refuses the connection is away, and not slow"
         keeper._settings = stage.settings
         keeper.step(connection)
     assert LedgerRepository(pool).entries(tenant.id, LedgerFilter())[1] == 1
