@@ -26,7 +26,7 @@ from tests.support.analytics import (
     begin_at_the_end,
     make_topics,
 )
-from tests.support.rollups import HOUR_US, SPANS, Counts, Log, Made, check, make, truth
+from tests.support.rollups import HOUR_US, SLA, SPANS, Counts, Log, Made, check, make, truth
 
 KILLS = 20
 DELIVERIES_PER_KILL = 1_500
@@ -67,9 +67,9 @@ def test_after_twenty_kills_of_the_sink_the_rollups_equal_what_was_sent(
 
 
 def _eager(settings: Settings) -> Settings:
-    """Small batches, and counts so often that kills meet them."""
+    """Small batches, counts so often that kills meet them, and targets that some deliveries miss."""
     bounds = {"batch_records_max": 200, "rollup_interval_seconds": 0.1}
-    return settings.model_copy(update={"analytics": settings.analytics.model_copy(update=bounds)})
+    return settings.model_copy(update={"analytics": settings.analytics.model_copy(update=bounds), "sla": SLA})
 
 
 def _send(

@@ -185,7 +185,7 @@ class AnalyticsProcess:
     """`python -m tests.support.analytics SETTINGS`: migrates, then runs the role until it is killed or told to stop."""
 
     def __init__(self, settings: Settings, log_file: Path) -> None:
-        text = settings.model_dump_json(include={"kafka", "clickhouse", "analytics"})
+        text = settings.model_dump_json(include={"kafka", "clickhouse", "analytics", "sla"})
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.analytics", text], cwd=ROOT, stderr=log
