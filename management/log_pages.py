@@ -26,7 +26,9 @@ COUNT_SECONDS_MAX = 2.0
 CURSOR_LENGTH_MAX = 128
 _HOUR_US = 3_600 * MICROSECONDS
 #: How far back a page is looked for, step by step: the newest rows usually fill it, and the rest need not be read.
-_WIDTHS_US = (_HOUR_US, 24 * _HOUR_US, 7 * 24 * _HOUR_US, 31 * 24 * _HOUR_US)
+WIDTHS_US = (_HOUR_US, 24 * _HOUR_US, 7 * 24 * _HOUR_US, 31 * 24 * _HOUR_US)
+#: What is found by an index is rare, and is looked for everywhere at once, unless the last day has a page of it.
+INDEXED_WIDTHS_US = (24 * _HOUR_US,)
 _SCOPE_BYTES = 8
 #: Scope, time in microseconds, id, number of the page, total and whether it is exact.
 _LAYOUT = struct.Struct(f">{_SCOPE_BYTES}sQ16sIQ?")
@@ -121,13 +123,21 @@ def pieces(since_us: int, until_us: int, newest_us: int, widths_us: Sequence[int
             end_us = begin_us
 
 
-def read_newest(find: Find, since_us: int, until_us: int, newest_us: int, rows_wanted: int) -> Sequence[Row]:
+def read_newest(
+    find: Find,
+    since_us: int,
+    until_us: int,
+    newest_us: int,
+    rows_wanted: int,
+    *,
+    widths_us: Sequence[int] = WIDTHS_US,
+) -> Sequence[Row]:
     """The newest `rows_wanted` rows of [since_us, until_us): ever wider pieces of it are read, back from `newest_us`.
 
     `find` answers the newest rows of a piece, at most as many as it is given. No piece is read twice.
     """
     found: list[Row] = []
-    for begin_us, end_us in pieces(since_us, until_us, newest_us, _WIDTHS_US):
+    for begin_us, end_us in pieces(since_us, until_us, newest_us, widths_us):
         found += find(begin_us, end_us, rows_wanted - len(found))
         if len(found) >= rows_wanted:
             break

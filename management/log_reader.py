@@ -16,9 +16,11 @@ from management.errors import SearchTooWideError
 from management.exports import EXPORT_SECONDS_MAX, ExportRequest
 from management.log_pages import (
     COUNT_SECONDS_MAX,
+    INDEXED_WIDTHS_US,
     SEARCH_SECONDS_MAX,
     TOTAL_ENOUGH,
     TOTAL_MAX,
+    WIDTHS_US,
     LogPageMeta,
     LogRequest,
     Position,
@@ -58,6 +60,11 @@ class Conditions(NamedTuple):
     parameters: Mapping[str, Any]
     candidates: Sequence[Candidates] = ()
     of_keys: bool = False
+
+    @property
+    def by_index(self) -> bool:
+        """Whether an index finds the candidates, and not a search."""
+        return bool(self.candidates) and not any(one.held for one in self.candidates)
 
 
 def plain_conditions(wanted: BaseModel, names: Iterable[str], queries: Mapping[str, str], **parts: str) -> Conditions:
@@ -146,7 +153,8 @@ class LogReader:
         try:
             if bound["offset"]:  # rows that are passed over may lie in any piece
                 return find(since_us, until_us, limit)
-            return read_newest(find, since_us, until_us, min(until_us, now_us()), limit)
+            widths_us = INDEXED_WIDTHS_US if conditions.by_index else WIDTHS_US
+            return read_newest(find, since_us, until_us, min(until_us, now_us()), limit, widths_us=widths_us)
         except ClickHouseOverTimeError as error:
             raise SearchTooWideError(SEARCH_SECONDS_MAX) from error
 

@@ -24,7 +24,7 @@ PLAIN = (
 )
 #: What few deliveries have: of the request's row, and of the outcome's. What is written together fits together.
 _OF_REQUESTS = ("idempotency_key", "trace_id", "replay_id", "replayed_from")
-_OF_OUTCOMES = ("entity_id", "duplicate_of")
+_OF_OUTCOMES = ("entity_id",)
 #: Where a body is, or what is left of one, and its text there: to search for a text, and to read as JSON.
 _HELD = (("held_bodies", "text_of_body", "text_of_body"), ("held_heads", "text_of_head", "whole_text_of_head"))
 #: Operators that no body fits in which the value is nowhere.
