@@ -47,7 +47,7 @@ def conditions_of(wanted: Wanted, queries: Mapping[str, str], *, now: Moment) ->
         texts.append(at_path.text)
         parameters |= {**at_path.parameters, **_compared(wanted.body_value or "")}
     text = "\n    ".join(one for one in texts if one)
-    given = {name for name in PLAIN if getattr(wanted, name) not in (None, [])}
+    given = plain.parameters.keys()
     of_keys = given <= {"webhook_id"} and wanted.body_path is None
     return Conditions(text, parameters, tuple(_candidates(wanted, given, queries)), of_keys=of_keys)
 
