@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from infra.clickhouse import ClickHouse, Row
-from infra.clock import MICROSECONDS
 from infra.errors import ClickHouseOverTimeError
 from infra.postgres import Pool, tenant_transaction
 from infra.queries import load_queries, put_together
@@ -18,14 +17,12 @@ from management.errors import SearchTooWideError
 from management.exports import BLOCK_ROWS_MAX, WHOLE_BODY_ROWS_MAX
 from management.log_pages import SEARCH_SECONDS_MAX, LogPageMeta
 from management.log_reader import Log, LogReader
-from management.paging import LAST_US
+from management.paging import LAST_US, window_of_ids
 from management.replaying.stored import STORED_COLUMNS
 
 #: Related deliveries that one shows, and how long they are looked for.
 RELATED_MAX = 100
 RELATED_SECONDS_MAX = 2.0
-#: The receiver makes an id of the time it gives the request; replays may carry another time.
-_ID_MARGIN_US = MICROSECONDS
 _BODY_COLUMNS = {"none": "no_body", "head": "body_head", "whole": "whole_body"}
 
 
@@ -100,7 +97,7 @@ class DeliveryRepository:
     def _by_id(self, statement: str, tenant_id: UUID, delivery_id: UUID, wanted: dict[str, Any]) -> Row | None:
         """Where the id's own time says it is; else everywhere."""
         bound = {"tenant_id": str(tenant_id), "delivery_id": str(delivery_id), **wanted}
-        for since_us, until_us in (*_near(delivery_id), (0, LAST_US)):
+        for since_us, until_us in dict.fromkeys((window_of_ids([delivery_id]), (0, LAST_US))):
             window = {"since_us": since_us, "until_us": until_us}
             try:
                 rows = self._clickhouse.query(statement, {**bound, **window}, seconds_max=SEARCH_SECONDS_MAX)
@@ -109,11 +106,3 @@ class DeliveryRepository:
             if rows:
                 return rows[0]
         return None
-
-
-def _near(delivery_id: UUID) -> Sequence[tuple[int, int]]:
-    """The time inside a UUIDv7, in microseconds, with a margin on both sides; nothing of another id."""
-    if delivery_id.version != 7:
-        return ()
-    at_us = (delivery_id.int >> 80) * 1_000
-    return [(at_us - _ID_MARGIN_US, at_us + _ID_MARGIN_US)] if _ID_MARGIN_US <= at_us < LAST_US else ()
