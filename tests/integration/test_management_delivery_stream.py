@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ from infra.kafka import Outbox, PolledProducer
 from infra.topics import RECORDED
 from management.delivery_stream import listeners, service
 from schemas.records import DeliveryRecord, DispatchStatus
-from tests.support.management import API, KnownTenant, ManagementBase, bearer
+from tests.support.management import API, KnownTenant, ManagementBase, bearer, make_tenant
 from tests.support.wait import eventually
 from tests.support.webhooks import create_webhook
 
@@ -182,12 +183,14 @@ def test_a_slow_listener_is_cut_off_and_loses_nothing(
 
 
 def test_streams_of_one_tenant_are_bounded(management_base: ManagementBase, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = management_base
+    """Tenants of its own: what earlier tests closed a moment ago may still count for theirs."""
+    tenant, other_tenant = (make_tenant(management_base.dsn, slug) for slug in ("bounded", "bounded-apart"))
+    base = replace(management_base, tenant=tenant, other_tenant=other_tenant)
     monkeypatch.setattr(service, "TENANT_LISTENERS_MAX", 1)
-    accept = {**base.tenant.headers, "Accept": "text/event-stream"}
+    accept = {**tenant.headers, "Accept": "text/event-stream"}
     with listening(base):
         assert base.call("GET", _PATH, headers=accept).status_code == 429
-        with listening(base, key=base.other_tenant.admin_key):
+        with listening(base, key=other_tenant.admin_key):
             pass
 
     def opens() -> bool:

@@ -139,11 +139,12 @@ def _write_log(host: Host, deliveries: int) -> list[str]:
     return made
 
 
-def _await_moment(host: Host, replay_id: str, published: int, chance: random.Random) -> None:
-    """A moment after so much is published: mostly while a batch is written down and not done, else any."""
-    in_batch, wait_seconds = chance.random() < _SHARE_IN_BATCHES, chance.uniform(0, 0.02)
+def _await_moment(host: Host, replay_id: str, published: int, chance: random.Random, *, in_batch: bool) -> None:
+    """A moment after so much is published: while a batch is written down and not done, or any."""
+    wait_seconds = chance.uniform(0, 0.02)
 
     def reached() -> bool:
+        nonlocal wait_seconds
         job = host.how_far(replay_id)
         if job.has_ended or (job.published >= published and not in_batch):
             return True
@@ -153,7 +154,8 @@ def _await_moment(host: Host, replay_id: str, published: int, chance: random.Ran
         os.kill(host.process.pid, signal.SIGSTOP)
         if host.how_far(replay_id).has_batch_in_hand:
             return True
-        os.kill(host.process.pid, signal.SIGCONT)  # the batch was done meanwhile: another one
+        os.kill(host.process.pid, signal.SIGCONT)  # the batch was done meanwhile: another one, sooner
+        wait_seconds /= 2
         return False
 
     eventually(reached, timeout_seconds=_DONE_SECONDS, what=f"{published} records of replay {replay_id}")
@@ -179,8 +181,9 @@ def _kill_and_count(
     moments = sorted(chance.sample(range(deliveries * 9 // 10), kills - 1))
     time.sleep(chance.uniform(0, 0.3))
     host.kill(replay_id, ages_batch=ages_batches)  # while it plans, or just after
-    for moment in moments:
-        _await_moment(host, replay_id, moment, chance)
+    for number, moment in enumerate(moments):
+        in_batch = number == 0 or chance.random() < _SHARE_IN_BATCHES
+        _await_moment(host, replay_id, moment, chance, in_batch=in_batch)
         host.kill(replay_id, ages_batch=ages_batches)
     host.await_ready()
     job = await_ended(host.call, replay_id, timeout_seconds=_DONE_SECONDS)
