@@ -178,7 +178,7 @@ def _kill_and_count(
     replay_id = start_job(
         host.call, selection, rate_per_second=rate_per_second, confirm_records=deliveries, reason="kills"
     )
-    moments = sorted(chance.sample(range(deliveries * 9 // 10), kills - 1))
+    moments = sorted(chance.sample(range(deliveries * 3 // 4), kills - 1))
     time.sleep(chance.uniform(0, 0.3))
     host.kill(replay_id, ages_batch=ages_batches)  # while it plans, or just after
     for number, moment in enumerate(moments):
