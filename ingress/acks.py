@@ -41,18 +41,39 @@ class Answerable(Protocol):
 
 
 class Pending:
-    """One produced request. `report` is librdkafka's callback; after `answered` nothing is told any more."""
+    """One produced request. `report` is librdkafka's callback; after `answered` nothing is told any more.
 
-    __slots__ = ("_bridge", "_waiter", "account", "answered", "body_bytes", "deadline", "delivery_id", "invalid_json")
+    `accepted` is what its sender is answered without an id (`answers.without_id`).
+    """
+
+    __slots__ = (
+        "_bridge",
+        "_waiter",
+        "accepted",
+        "account",
+        "answered",
+        "body_bytes",
+        "deadline",
+        "delivery_id",
+        "invalid_json",
+    )
 
     def __init__(
-        self, waiter: Answerable, account: Account, delivery_id: bytes, body_bytes: int, *, invalid_json: bool
+        self,
+        waiter: Answerable,
+        account: Account,
+        delivery_id: bytes,
+        body_bytes: int,
+        *,
+        invalid_json: bool,
+        accepted: bytes | None = None,
     ) -> None:
         self._waiter = waiter
         self.account = account
         self.delivery_id = delivery_id
         self.body_bytes = body_bytes
         self.invalid_json = invalid_json
+        self.accepted = accepted
         self.answered = False
         self.deadline = 0.0
 

@@ -26,6 +26,7 @@ class Prepared:
     """
 
     __slots__ = (
+        "accepted",
         "body_bytes_max",
         "bucket",
         "fault",
@@ -68,6 +69,7 @@ class Prepared:
         self.fault: str | None = proof if isinstance(proof, str) else None
         self.stored = STORED_OF_NOBODY if self.proof is None else self.proof.stored
         self.redact_paths = () if self.proof is None else self.proof.redact_paths
+        self.accepted = None if self.proof is None else self.proof.accepted
 
 
 class PreparedWebhooks:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from infra.proofs.handshakes import Handshakes, compile_handshakes, handshake_rules
 from infra.proofs.requests import Secret, Verify
 from infra.proofs.signed_ids import SignedIdOf, signed_id_of
-from infra.proofs.verify import Presets, build_verifier, signs_url
+from infra.proofs.verify import Presets, build_verifier, preset_of, signs_url
 from infra.requests.headers import StoredHeaders, proof_body_path, stored_of
+from ingress.core.answers import without_id
 from schemas.webhooks import WebhookConfig
 
 
@@ -15,10 +16,20 @@ class Proof:
 
     `is_asked_for`: whether there is anything to prove at all. `signs_url`: whether it takes the request's `base_url`.
     `handshakes` is None where there are no rules. `stored` is what may be kept of such requests, `redact_paths` what is
-    masked in their bodies: the webhook's own paths, and where the proof stands.
+    masked in their bodies: the webhook's own paths, and where the proof stands. `accepted`: what a sender that takes no
+    delivery id is answered (`answers.without_id`).
     """
 
-    __slots__ = ("handshakes", "is_asked_for", "redact_paths", "signed_id_of", "signs_url", "stored", "verify")
+    __slots__ = (
+        "accepted",
+        "handshakes",
+        "is_asked_for",
+        "redact_paths",
+        "signed_id_of",
+        "signs_url",
+        "stored",
+        "verify",
+    )
 
     def __init__(self, config: WebhookConfig, secrets: Sequence[Secret], presets: Presets) -> None:
         auth = config.auth_config
@@ -31,3 +42,6 @@ class Proof:
         self.stored: StoredHeaders = stored_of(auth, presets)
         path = proof_body_path(auth, presets)
         self.redact_paths = config.redact_paths if path is None else (*config.redact_paths, path)
+        preset = preset_of(auth, presets)
+        answer = None if preset is None else preset.accepted
+        self.accepted = None if answer is None else without_id(answer.text.encode(), answer.content_type)

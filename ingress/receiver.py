@@ -241,7 +241,14 @@ class Receiver:
             priority=prepared.priority,
         )
         account = prepared.tenant_id, at_us // HOUR_US, prepared.topic
-        pending = Pending(waiter, account, delivery_id.encode(), len(body), invalid_json=invalid_json)
+        pending = Pending(
+            waiter,
+            account,
+            delivery_id.encode(),
+            len(body),
+            invalid_json=invalid_json,
+            accepted=prepared.accepted,
+        )
         taken = self.bridge.submit(
             pending,
             prepared.topic,

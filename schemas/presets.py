@@ -189,6 +189,15 @@ class DeviceReports(_Frozen):
     sample: DeviceSample
 
 
+class AcceptedAnswer(_Frozen):
+    """The body of the 200 that an accepted event is answered with, for senders that take no other; it may be empty."""
+
+    text: str = Field(default="", max_length=1_024)
+    content_type: str = Field(
+        default="text/plain; charset=utf-8", pattern=r"^[\x21-\x7e]+/[\x20-\x7e]+$", max_length=255
+    )
+
+
 class SampleAnswer(_Frozen):
     """What a handshake sample is answered: `text`, or `json` as a value."""
 
@@ -220,8 +229,8 @@ class PresetSample(_Frozen):
 class Preset(_Frozen):
     """`documented`: whether the sender documents its scheme in public; `notes` says what is known where it does not.
 
-    `idempotency_source` is what a new webhook takes where it says nothing else. `suggested` is for the sender's events,
-    `devices` for what it knows of devices.
+    `accepted` is None for senders that take a delivery id as an answer. `idempotency_source` is what a webhook takes
+    that says nothing else. `suggested` is for the sender's events, `devices` for what it knows of devices.
     """
 
     name: str = Field(pattern=PRESET_NAME_PATTERN)
@@ -236,6 +245,7 @@ class Preset(_Frozen):
     fields: dict[Annotated[str, Field(pattern=FIELD_NAME_PATTERN)], PresetField]
     proof: Proof
     handshakes: tuple[HandshakeRule, ...] = ()
+    accepted: AcceptedAnswer | None = None
     idempotency_source: IdempotencySource | None = None
     event_type: EventTypeSource | None = None
     setup: tuple[str, ...] = Field(min_length=1)

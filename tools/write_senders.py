@@ -15,6 +15,7 @@ from infra.presets import load_presets  # noqa: E402  # the repository's own, be
 from management.presets.words import ALGORITHMS  # noqa: E402
 from schemas.handshakes import HandshakeCondition, HandshakeRule  # noqa: E402
 from schemas.presets import (  # noqa: E402
+    AcceptedAnswer,
     DeviceReports,
     Preset,
     PresetField,
@@ -33,6 +34,8 @@ sender documents it; you enter the secret and nothing else. `GET /api/v1/inbound
 - **Proof**: what is checked of every request, over its exact bytes. Where a time is signed, a request that is further
   off than the tolerance is refused, so that a captured one cannot be sent again later.
 - **Handshake**: what the sender asks before it sends events. It is answered at once and is no delivery.
+- **Answer**: what an accepted event is answered with where the sender takes no body with a delivery id. The header
+  `x-delivery-id` has it everywhere.
 - **Dedupe key**: the `idempotency_source` that a new webhook takes unless it says otherwise; `null` means none.
 - **Documented**: whether the sender documents its scheme in public; where it does not, its section says what is known.
 
@@ -108,6 +111,8 @@ def _section(preset: Preset) -> Iterator[str]:
     yield f"- **Proof**: {_proof(preset)}"
     for rule in preset.handshakes:
         yield f"- **Handshake**: {_handshake(rule)}"
+    if preset.accepted is not None:
+        yield f"- **Answer**: an event is answered {_accepted(preset.accepted)}"
     yield f"- **Dedupe key**: {_dedupe(preset)}"
     yield f"- **Event type**: {_event_type(preset) or 'not said'}"
     yield f"- **Documentation**: {', '.join(f'<{url}>' for url in preset.documentation) or 'none in public'}\n"
@@ -122,6 +127,10 @@ def _section(preset: Preset) -> Iterator[str]:
     if preset.devices is not None:
         yield from _devices(preset.devices)
     yield ""
+
+
+def _accepted(answer: AcceptedAnswer) -> str:
+    return f"200 with `{answer.text}` ({answer.content_type})" if answer.text else "an empty 200"
 
 
 def _handler(handler: SuggestedHandler) -> str:

@@ -51,6 +51,17 @@ def accepted(delivery_id: bytes) -> Answer:
     return ACCEPTED_LINE, ACCEPTED_REST % (delivery_id, delivery_id)
 
 
+def without_id(body: bytes, content_type: str) -> bytes:
+    """What `accepted_without_id` takes: headers and body for senders that take no delivery id in an answer."""
+    kind = b"content-type: %s\r\n" % content_type.encode("latin-1") if body else b""
+    return b"%scontent-length: %d\r\n\r\n%s" % (kind, len(body), body)
+
+
+def accepted_without_id(delivery_id: bytes, rest: bytes) -> Answer:
+    """As `accepted`; the id is in a header alone."""
+    return ACCEPTED_LINE, b"x-delivery-id: %s\r\n%s" % (delivery_id, rest)
+
+
 def invalid_json(delivery_id: bytes) -> Answer:
     """A verified request that is kept although it is not JSON."""
     body = b'{"delivery_id":"%s","error":"invalid_json"}' % delivery_id

@@ -49,14 +49,11 @@ class ErasableLog:
         self._clickhouse = clickhouse
         self._tenant_id = str(tenant_id)
 
-    def has_delivery(self, delivery_id: UUID) -> bool:
-        """Whether the tenant has it."""
-        return bool(self._query("find_delivery", delivery_id=str(delivery_id))[0]["found"])
-
-    def bodies_of(self, delivery_id: UUID) -> list[Match]:
-        """The delivery, where it has a body."""
-        rows = self._query("find_bodies", delivery_id=str(delivery_id))
-        return [Match(row["webhook_id"], row["received_at_us"], row["delivery_id"]) for row in rows]
+    def find_delivery(self, delivery_id: UUID) -> tuple[Match, bool] | None:
+        """The tenant's delivery, and whether it has a body; None where there is none."""
+        for row in self._query("find_delivery", delivery_id=str(delivery_id)):
+            return Match(row["webhook_id"], row["received_at_us"], row["delivery_id"]), bool(row["has_body"])
+        return None
 
     def matches(self, sought: Sought) -> Iterator[list[Match]]:
         """Deliveries that have the value at the path, some at a time; nothing is kept in memory but one chunk."""

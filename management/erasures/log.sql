@@ -1,14 +1,13 @@
 -- Statements with the value are kept out of the server's log of queries. What clears holds ids only: its text stays on disk.
 
 -- name: find_delivery
-SELECT count() AS found FROM deliveries WHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
-
--- name: find_bodies
--- The rows of one delivery that still have a body.
-SELECT webhook_id, toUnixTimestamp64Micro(received_at) AS received_at_us, delivery_id
+-- With whether any of its rows still has a body.
+SELECT
+    webhook_id, toUnixTimestamp64Micro(received_at) AS received_at_us, delivery_id,
+    countIf(body != '' OR body_head != '') > 0 AS has_body
 FROM deliveries
-WHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID} AND (body != '' OR body_head != '')
-LIMIT 1
+WHERE tenant_id = {tenant_id:UUID} AND delivery_id = {delivery_id:UUID}
+GROUP BY webhook_id, received_at, delivery_id
 
 -- name: find_candidates
 -- Those that may have the value: as it is, or written in another way, which only reading the body can tell.

@@ -21,6 +21,7 @@ from infra.topics import (
     REQUEST_DEAD_LETTERS,
     TopicDeclaration,
 )
+from management.erasures.kept import KeptCleared
 
 #: Kafka deletes whole segments, and begins another after this time at the latest (the broker's `log.roll.hours`).
 SEGMENT_DAYS = 7
@@ -37,15 +38,17 @@ _OUTCOME_COLUMNS = tuple(
     f"{stage}_{name}" for stage in ("processed", "handled") for name in ("outcome", "error_message", "metadata")
 )
 _UNDECODABLE_DAYS = 30
+_KEPT = "postgres.webhooks"
 ENTITIES_MAX = 100
 
 
 class Cleared(NamedTuple):
-    """Deliveries that matched so far, those whose outcomes were cleared too, and entities these deliveries led to."""
+    """Deliveries that matched so far, whose outcomes went too, entities these led to, and what else went."""
 
     matched: int
     outcomes: int
     entities: Sequence[str]
+    kept: KeptCleared
 
 
 def in_force_until(asked_at: datetime, topics: Mapping[str, TopicDeclaration]) -> datetime:
@@ -92,9 +95,18 @@ def make_receipt(
                 if by_value
                 else []
             ),
+            {"store": _KEPT, **cleared.kept._asdict()},
         ],
         "remaining": [*_in_kafka(asked_at, topics), *_in_tables(asked_at, cleared, rejection_days)],
     }
+
+
+def kept_of(receipt: Mapping[str, Any]) -> KeptCleared:
+    """What a receipt says of samples and tests; receipts of earlier releases say nothing."""
+    for entry in receipt["cleared"]:
+        if entry["store"] == _KEPT:
+            return KeptCleared(entry["samples"], entry["tests"])
+    return KeptCleared()
 
 
 def receipt_hash(receipt: Mapping[str, Any]) -> str:
@@ -122,7 +134,6 @@ def _in_tables(asked_at: datetime, cleared: Cleared, rejection_days: int) -> lis
     return [
         {"store": "clickhouse.rejections", "until": rfc3339_of(asked_at + timedelta(days=rejection_days))},
         {"store": "clickhouse.undecodable_records", "until": rfc3339_of(asked_at + timedelta(days=_UNDECODABLE_DAYS))},
-        {"store": "postgres.webhooks", "what": "samples and the last tests of webhooks", "until": None},
         {
             "store": "postgres",
             "what": "entities, comments, external ids and results of actions",

@@ -62,7 +62,7 @@ class ErasureService:
 
     def erase_body(self, actor: Actor, delivery_id: UUID) -> Erasure:
         """Of one delivery. Raises NotFoundError, also for another tenant's; ConflictError."""
-        if not ErasableLog(self._clickhouse, actor.tenant_id).has_delivery(delivery_id):
+        if ErasableLog(self._clickhouse, actor.tenant_id).find_delivery(delivery_id) is None:
             raise NotFoundError(f"no delivery {delivery_id}")
         return self._add(actor, _new_id(), {"kind": "body", "delivery_id": delivery_id, "reason": ""})
 

@@ -21,8 +21,9 @@ from infra.retention.settings import read_settings
 from infra.secretbox import SecretBox, erasure_context
 from infra.settings import PostgresSettings
 from infra.topics import load_topics
+from management.erasures.kept import KeptBodies
 from management.erasures.log import ErasableLog, Sought
-from management.erasures.receipts import Cleared, make_receipt
+from management.erasures.receipts import Cleared, kept_of, make_receipt
 from management.erasures.repository import ErasureRepository, list_due
 from management.leading import LedWork
 from management.paging import microseconds
@@ -75,29 +76,39 @@ class ErasureWork(LedWork):
 
     def _look(self, erasure: Row) -> None:
         log = ErasableLog(self._clickhouse, erasure["tenant_id"])
-        found, entities = self._note_matches(log, erasure)
+        kept = KeptBodies(self._pool, erasure["tenant_id"])
+        found, entities = self._note_matches(log, kept, erasure)
         matched, _ = log.noted(erasure["id"])
         # Before it is done once, what an earlier look noted may not have been cleared: that look may have died.
         if matched and (found or erasure["status"] != "done"):
             self._repository.note_removal(erasure, log.clear(erasure["id"]), entities)
-        elif erasure["status"] == "done":
+        elif erasure["status"] == "done" and kept.cleared(erasure["id"]) == kept_of(erasure["receipt"]):
             self._repository.note_wait(erasure, _LOOK_AGAIN_SECONDS, None)
         else:
             self._finish(erasure, log)
 
-    def _note_matches(self, log: ErasableLog, erasure: Row) -> tuple[int, list[str]]:
+    def _note_matches(self, log: ErasableLog, kept: KeptBodies, erasure: Row) -> tuple[int, list[str]]:
+        """What matches in the log; what is kept beside it goes at once."""
         erasure_id: UUID = erasure["id"]
         if erasure["kind"] == "body":
-            matches = log.bodies_of(erasure["delivery_id"])
-            if matches:
-                log.note(erasure_id, matches)
-            return len(matches), []
+            return self._note_body(log, kept, erasure), []
         found, entities, sought = 0, set(erasure["entities"]), self._sought(erasure)
+        kept.clear_value(erasure_id, sought, erasure["asked_at"])
         for chunk in itertools.chain(log.matches(sought), log.late_outcomes(erasure_id, sought)):
             log.note(erasure_id, chunk)
             found += len(chunk)
             entities.update(entity for match in chunk for entity in match.entities)
         return found, sorted(entities)
+
+    def _note_body(self, log: ErasableLog, kept: KeptBodies, erasure: Row) -> int:
+        delivery = log.find_delivery(erasure["delivery_id"])
+        if delivery is None:
+            return 0
+        match, has_body = delivery
+        kept.clear_delivery(erasure["id"], match)
+        if has_body:
+            log.note(erasure["id"], [match])
+        return int(has_body)
 
     def _sought(self, erasure: Row) -> Sought:
         context = erasure_context(str(erasure["tenant_id"]), str(erasure["id"]))
@@ -114,10 +125,11 @@ class ErasureWork(LedWork):
         forget_changes(self._pool, self._clickhouse, erasure["tenant_id"])
         removed_at = datetime.now(UTC)
         own = read_settings(self._clickhouse).get((str(erasure["tenant_id"]), NIL))
+        kept = KeptBodies(self._pool, erasure["tenant_id"]).cleared(erasure["id"])
         rejection_days = REJECTION_DAYS_DEFAULT if own is None or own.rejections is None else own.rejections
         receipt = make_receipt(
             erasure,
-            Cleared(*log.noted(erasure["id"]), erasure["entities"]),
+            Cleared(*log.noted(erasure["id"]), erasure["entities"], kept),
             removed_at=removed_at,
             rejection_days=rejection_days,
             topics=self._topics,

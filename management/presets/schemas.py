@@ -57,6 +57,7 @@ class InboundPreset(BaseModel):
     secret_field: str | None = Field(description="the field that is the secret; null: it proves with a public key")
     proof: str
     handshakes: list[str]
+    accepted: str = Field(description="what an accepted event is answered with")
     has_handshake_token: bool = Field(description="the handshake asks for `handshake_token` of the webhook")
     idempotency_source: IdempotencySource | None = Field(
         description="what a new webhook takes, unless it says otherwise"

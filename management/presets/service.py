@@ -9,7 +9,7 @@ from infra.requests.query import parse_query
 from management.errors import NotFoundError
 from management.paging import Page, PageMeta
 from management.presets.schemas import InboundPreset, InboundPresetField, InboundPresetSample
-from management.presets.words import handshake_in_words, proof_in_words
+from management.presets.words import accepted_in_words, handshake_in_words, proof_in_words
 from schemas.presets import Preset, PresetField, PresetSample
 from schemas.webhooks import PresetAuth
 
@@ -48,6 +48,7 @@ def _shown(preset: Preset, presets: Mapping[str, Preset]) -> InboundPreset:
         secret_field=preset.secret_field,
         proof=proof_in_words(preset),
         handshakes=[handshake_in_words(rule) for rule in preset.handshakes],
+        accepted=accepted_in_words(preset.accepted),
         has_handshake_token=any(condition.equals_token for rule in preset.handshakes for condition in rule.when),
         idempotency_source=preset.idempotency_source,
         event_type=preset.event_type,

@@ -3,7 +3,7 @@
 import json
 
 from schemas.handshakes import HandshakeCondition, HandshakeRule
-from schemas.presets import Preset, SignatureProof, TokenProof
+from schemas.presets import AcceptedAnswer, Preset, SignatureProof, TokenProof
 
 ALGORITHMS = {
     "hmac_sha1": "HMAC-SHA1",
@@ -30,6 +30,13 @@ def handshake_in_words(rule: HandshakeRule) -> str:
     when = " and ".join(_condition_in_words(condition) for condition in rule.when)
     proven = "with its proof" if rule.proof == "required" else "without a proof"
     return f"{' or '.join(rule.methods)} {proven}, where {when}: answered {rule.status} with {answer}"
+
+
+def accepted_in_words(answer: AcceptedAnswer | None) -> str:
+    """What an accepted event is answered with."""
+    if answer is None:
+        return "200 with the delivery id"
+    return f"200 with {answer.text} as {answer.content_type}" if answer.text else "an empty 200"
 
 
 def _signature_in_words(proof: SignatureProof) -> str:

@@ -113,6 +113,27 @@ def test_a_get_with_a_body_is_read_within_the_cap(ingress: RunningIngress, tenan
         assert connection.receive().status == 413
 
 
+def test_an_event_of_a_sender_that_takes_no_body_is_answered_without_one(
+    ingress: RunningIngress, tenant: Publisher, watcher: Watcher
+) -> None:
+    config = preset(tenant, "xero")
+
+    def event(sequence: int) -> bytes:
+        body = json.dumps({"events": [{"n": sequence}], "firstEventSequence": sequence, "entropy": "x"}).encode()
+        digest = base64.b64encode(hmac.digest(SECRET.encode(), body, "sha256")).decode()
+        return request(config, body, f"x-xero-signature: {digest}")
+
+    await_status(ingress, event(1), 200)
+    with RawConnection(ingress.port) as connection:
+        for sequence in (2, 3):
+            connection.send(event(sequence))
+            answer = connection.receive()
+            assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
+            assert "content-type" not in answer.headers
+            ids = [headers_of(message)["hookline-delivery-id"] for message in watcher.requests(config)]
+            assert answer.headers["x-delivery-id"] in ids
+
+
 def test_a_sender_that_signs_its_question_is_answered_only_then(ingress: RunningIngress, tenant: Publisher) -> None:
     config = preset(tenant, "slack")
     body = b'{"type":"url_verification","challenge":"c-1"}'
@@ -248,7 +269,9 @@ def test_a_signed_url_is_the_one_the_proxy_was_asked_for(
 ) -> None:
     config = preset(tenant, "twilio")
     outside, inside = "https://hooks.example.com", "http://hooks.example.com"
-    await_status(ingress, twilio(config, outside, "x-forwarded-proto: https"), 200)
+    answer = await_status(ingress, twilio(config, outside, "x-forwarded-proto: https"), 200)
+    assert (answer.headers["content-type"], answer.body) == ("text/xml", b"<Response/>")
+    assert answer.headers["x-delivery-id"]
     assert ingress.send(twilio(config, outside, "x-forwarded-proto: HTTPS, http")).status == 200
     assert ingress.send(twilio(config, inside)).status == 200
     assert ingress.send(twilio(config, outside)).status == 401

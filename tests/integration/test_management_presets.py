@@ -71,6 +71,7 @@ def test_all_presets_are_listed_without_what_proves_anything(management_base: Ma
         assert shown[name]["secret_field"] == preset.secret_field
         assert shown[name]["proof"]
         assert len(shown[name]["handshakes"]) == len(preset.handshakes)
+        assert (shown[name]["accepted"] == "200 with the delivery id") == (preset.accepted is None)
 
 
 def test_one_preset_is_shown_as_in_the_list_and_another_is_not_found(management_base: ManagementBase) -> None:

@@ -12,8 +12,9 @@ import pytest
 from infra.requests.paths import compile_path
 from infra.secretbox import SecretBox, new_key
 from infra.topics import RECEIVED, REQUEST_DEAD_LETTERS, load_topics
+from management.erasures.kept import KeptCleared
 from management.erasures.matching import has_value
-from management.erasures.receipts import TOPICS, Cleared, in_force_until, make_receipt, receipt_hash
+from management.erasures.receipts import TOPICS, Cleared, in_force_until, kept_of, make_receipt, receipt_hash
 
 ASKED_AT = datetime(2026, 1, 10, tzinfo=UTC)
 FORM = "application/x-www-form-urlencoded"
@@ -56,7 +57,7 @@ def erasure(**members: Any) -> dict[str, Any]:
 
 def test_a_receipt_says_what_stays_where_and_until_when_and_any_change_shows_in_its_hash() -> None:
     topics = load_topics()
-    cleared = Cleared(3, 1, [f"ticket_id={n}" for n in range(150)])
+    cleared = Cleared(3, 1, [f"ticket_id={n}" for n in range(150)], KeptCleared(2, 4))
     removed_at = ASKED_AT + timedelta(minutes=9)
     receipt = make_receipt(erasure(), cleared, removed_at=removed_at, rejection_days=14, topics=topics)
     remaining = {entry["store"]: entry for entry in receipt["remaining"]}
@@ -66,7 +67,10 @@ def test_a_receipt_says_what_stays_where_and_until_when_and_any_change_shows_in_
     assert dead["until"] == "2026-02-09T00:00:00.000Z"
     assert remaining["clickhouse.rejections"]["until"] == "2026-01-24T00:00:00.000Z"
     assert (len(remaining["postgres"]["entities"]), remaining["postgres"]["entities_found"]) == (100, 150)
-    assert [entry["deliveries"] for entry in receipt["cleared"]] == [3, 1]
+    assert [entry["deliveries"] for entry in receipt["cleared"][:2]] == [3, 1]
+    assert receipt["cleared"][2] == {"store": "postgres.webhooks", "samples": 2, "tests": 4}
+    assert kept_of(receipt) == (2, 4)
+    assert kept_of({"cleared": receipt["cleared"][:2]}) == (0, 0)
     assert receipt["cleared"][0]["bytes_removed_at"] == "2026-01-10T00:09:00.000Z"
     digest = receipt_hash(receipt)
     assert receipt_hash(json.loads(json.dumps(receipt))) == digest
