@@ -162,8 +162,8 @@ def settings(kafka: KafkaBroker, dsn: str) -> Settings:
 def api(settings: Settings, clickhouse: ClickHouse) -> Iterator[httpx.Client]:
     role = ManagementRole(settings, clickhouse, [WaitingPart()])
     role.start()
-    eventually(lambda: role.health().ready, timeout_seconds=30, what="the API is ready")
-    with httpx.Client(base_url=f"http://127.0.0.1:{role.port}", trust_env=False, timeout=30) as client:
+    eventually(lambda: role.health().ready, timeout_seconds=60, what="the API is ready")
+    with httpx.Client(base_url=f"http://127.0.0.1:{role.port}", trust_env=False, timeout=60) as client:
         yield client
     role.stop(10)
 
@@ -286,7 +286,17 @@ def test_readiness_and_status_name_what_is_wrong_beside_the_api(api: httpx.Clien
     parts = {part["name"]: part for part in ready.json()["parts"]}
     assert parts["management"]["ready"] is True
     assert parts["analytics"]["reasons"] == ["outcomes: ClickHouse: away"]
-    status = api.get("/status")
+
+    def told() -> httpx.Response | None:
+        """The state, once the broker has answered in time who is in the processors' group: nobody."""
+        answer = api.get("/status")
+        [members] = [
+            group["members"] for group in answer.json()["groups"] if group["group_id"] == settings.processors.group_id
+        ]
+        return answer if members == 0 else None
+
+    status = eventually(told, timeout_seconds=60, what="the processors' group without a member")
+    assert status is not None
     assert status.status_code == 503
     shown = status.json()
     lags = {part["name"]: part["lag_records"] for part in shown["parts"]}
@@ -307,10 +317,10 @@ def test_a_store_that_is_away_answers_503_without_its_words(settings: Settings) 
     role.start()
     try:
         base = f"http://127.0.0.1:{role.port}"
-        answer = httpx.get(f"{base}/api/v1/deliveries", headers=_as(TENANT), trust_env=False)
+        answer = httpx.get(f"{base}/api/v1/deliveries", headers=_as(TENANT), trust_env=False, timeout=60)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
         assert "127.0.0.1" not in answer.text
-        reasons = httpx.get(f"{base}/readyz", trust_env=False).json()["parts"][0]["reasons"]
+        reasons = httpx.get(f"{base}/readyz", trust_env=False, timeout=60).json()["parts"][0]["reasons"]
         assert reasons[0].startswith("ClickHouse:")
     finally:
         role.stop(10)

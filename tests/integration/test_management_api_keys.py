@@ -21,9 +21,10 @@ READ = "delivery:read"
 
 @pytest.fixture
 def slow_tenant(management_base: ManagementBase) -> KnownTenant:
-    """A tenant of this test's own whose keys may call five times a minute."""
+    """A tenant of this test's own whose keys may call three times a minute: the next call is allowed so late that a
+    slow machine has asked everything by then."""
     tenant = make_tenant(management_base.dsn, f"slow-{uuid4().hex[:8]}")
-    management_base.write("UPDATE tenants SET api_requests_per_minute = 5 WHERE id = %s", (tenant.id,))
+    management_base.write("UPDATE tenants SET api_requests_per_minute = 3 WHERE id = %s", (tenant.id,))
     return tenant
 
 
@@ -145,16 +146,16 @@ def test_calls_at_the_same_time_get_exactly_the_limit(
 
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(call, range(40)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [429] * 35
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [429] * 37
     for answer in answers:
-        assert answer.headers["RateLimit-Limit"] == "5"
+        assert answer.headers["RateLimit-Limit"] == "3"
         assert 0 <= int(answer.headers["RateLimit-Reset"]) <= 60
     left = sorted(int(answer.headers["RateLimit-Remaining"]) for answer in answers if answer.status_code == 200)
-    assert left == [0, 1, 2, 3, 4]
+    assert left == [0, 1, 2]
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.json()["error"]["code"] == "rate_limited"
     assert refused.headers["RateLimit-Remaining"] == "0"
-    assert 1 <= int(refused.headers["Retry-After"]) <= 12
+    assert 1 <= int(refused.headers["Retry-After"]) <= 20
 
 
 def test_a_bucket_fills_with_time_and_never_beyond_its_limit(
@@ -163,12 +164,12 @@ def test_a_bucket_fills_with_time_and_never_beyond_its_limit(
     def call() -> httpx.Response:
         return management_base.call("GET", "/rejections", headers=slow_tenant.headers)
 
-    assert [call().status_code for _ in range(6)] == [200] * 5 + [429]
+    assert [call().status_code for _ in range(4)] == [200] * 3 + [429]
     earlier = "UPDATE api_rate_buckets SET filled_at = filled_at - make_interval(secs => %s) WHERE tenant_id = %s"
-    management_base.write(earlier, (24, slow_tenant.id))
+    management_base.write(earlier, (40, slow_tenant.id))
     assert [call().status_code for _ in range(3)] == [200, 200, 429]
     management_base.write(earlier, (3_600, slow_tenant.id))
-    assert [call().status_code for _ in range(6)] == [200] * 5 + [429]
+    assert [call().status_code for _ in range(4)] == [200] * 3 + [429]
     management_base.write("UPDATE tenants SET api_requests_per_minute = 100000 WHERE id = %s", (slow_tenant.id,))
     raised = call()
     assert raised.status_code == 200

@@ -1,6 +1,7 @@
 """The live stream of deliveries over HTTP and the real Kafka: nothing missed, nothing twice, nobody else's."""
 
 import asyncio
+import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -150,7 +151,8 @@ def test_a_revoked_key_ends_its_stream(management_base: ManagementBase, monkeypa
     monkeypatch.setattr(service, "ACCESS_SECONDS", 0.1)
     key = base.new_key("delivery:read")
     with listening(base, key=key) as heard:
-        base.write("UPDATE api_keys SET revoked_at = now() WHERE key_prefix = %s", (key[:8],))
+        digest = hashlib.sha256(key.encode()).digest()
+        base.write("UPDATE api_keys SET revoked_at = now() WHERE key_hash = %s", (digest,))
         assert heard.events(1) == [{"event": "end", "reason": "access"}]
 
 

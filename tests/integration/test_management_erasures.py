@@ -14,6 +14,7 @@ import pytest
 from infra.clickhouse import ClickHouse
 from infra.clock import now_us
 from infra.postgres import open_pool
+from infra.removal import is_removed
 from infra.secretbox import SecretBox, load_secret_box, new_key
 from management.erasures.log import ErasableLog
 from management.erasures.receipts import receipt_hash
@@ -120,12 +121,23 @@ def _content(path: Path) -> bytes:
 
 
 @pytest.mark.usefixtures("clickhouse_engine")
-def test_no_file_of_the_engine_has_the_value_once_the_receipt_says_so(person: Person, stack_folder: Path) -> None:
+def test_no_file_of_the_engine_has_the_value_once_the_receipt_says_so(
+    person: Person, stack_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for as soon as it is said to be gone, and when the receipt is there."""
+    folder, left = stack_folder / "clickhouse", list[Path]()
+
+    def watched(clickhouse: ClickHouse, version: int) -> bool:
+        removed = is_removed(clickhouse, version)
+        if removed:
+            left.extend(files_with(folder, person.address))
+        return removed
+
+    monkeypatch.setattr("management.erasures.work.is_removed", watched)
     person.outcome(person.delivery(), handler_outcome={"who": person.address})
-    folder = stack_folder / "clickhouse"
     assert files_with(folder, person.address)
     await_status(person.base, person.ask()["id"])
-    assert files_with(folder, person.address) == []
+    assert (left, files_with(folder, person.address)) == ([], [])
 
 
 def test_everything_of_a_person_goes_and_the_receipt_says_so(person: Person) -> None:

@@ -34,6 +34,7 @@ from sinks.clickhouse.role import SUBSCRIPTIONS
 from sinks.clickhouse.writer import BatchWriter
 from tests.support.analytics import MadeRecord, outcome_record, request_record
 from tests.support.management import KnownTenant, make_tenant
+from tests.support.offsets import ends_of
 from tests.support.wait import eventually
 
 _STORED = (RECEIVED, EXPEDITED, RECORDED, ACCEPTED)
@@ -177,12 +178,7 @@ class LedgerStage:
         consumer.commit(offsets=ends, asynchronous=False)
 
     def _ends(self, consumer: Consumer, topics: Sequence[str]) -> list[TopicPartition]:
-        known = consumer.list_topics(timeout=10).topics
-        places = [TopicPartition(topic, number) for topic in topics for number in known[topic].partitions]
-        return [
-            TopicPartition(place.topic, place.partition, consumer.get_watermark_offsets(place, timeout=10)[1])
-            for place in places
-        ]
+        return [place for places in ends_of(consumer, topics).values() for place in places]
 
     def _consumer(self, group_id: str) -> Consumer:
         if group_id not in self._consumers:
