@@ -25,6 +25,7 @@ from tools.write_openapi import document
 
 SEED = 20_261_125
 EXAMPLES_MAX = 10
+_ANSWER_SECONDS = 60
 load_all_checks()
 #: What fits the document may still be refused: an expression that is none, a slug that is taken.
 NOT_CHECKED: list[Any] = CHECKS.get_by_names(["positive_data_acceptance"])
@@ -119,7 +120,12 @@ def test_every_answer_is_one_of_the_document(
     @(_fewer if OPERATIONS[label].path.startswith(_ENTITY_PATHS) else _bounded)
     @given(case=cases(OPERATIONS[label], ids))
     def run(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(base_url=address, headers=management_base.tenant.headers, excluded_checks=NOT_CHECKED)
+        case.call_and_validate(
+            base_url=address,
+            headers=management_base.tenant.headers,
+            excluded_checks=NOT_CHECKED,
+            timeout=_ANSWER_SECONDS,
+        )
 
     run()
 
@@ -135,7 +141,9 @@ def test_a_key_without_permissions_is_answered_as_the_document_says(
     @_fewer
     @given(case=cases(OPERATIONS[label], {}))
     def run(case: schemathesis.Case[Any]) -> None:
-        answer = case.call_and_validate(base_url=address, headers=powerless, excluded_checks=NOT_CHECKED)
+        answer = case.call_and_validate(
+            base_url=address, headers=powerless, excluded_checks=NOT_CHECKED, timeout=_ANSWER_SECONDS
+        )
         assert not needed or answer.status_code in {400, 403}, answer.status_code
 
     run()
