@@ -178,7 +178,7 @@ def test_an_update_waits_for_a_writer_who_does_not_know_of_external_ids(tickets:
         writer.execute("""UPDATE tickets SET attributes = attributes || '{"theirs": 1}' WHERE id = %s""", [ticket_id])
         update = threads.submit(tickets.update, external_id, attributes={"ours": 1})
         waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        eventually(lambda: base.rows(waiting), timeout_seconds=10, what="the update waits")
+        eventually(lambda: base.rows(waiting), timeout_seconds=60, what="the update waits")
         writer.commit()
         assert update.result().status == "dispatched"
     assert tickets.row(external_id)["attributes"] == {"first": 1, "theirs": 1, "ours": 1}

@@ -7,14 +7,26 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.support.wait import eventually
 
+_WAIT_SECONDS = 60.0
+
 
 def ends_of(consumer: Consumer, topics: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """Every partition of each topic, at its end. A consumer that fetches answers only between two fetches."""
-    known = consumer.list_topics(timeout=10).topics
-    found = {topic: [TopicPartition(topic, number) for number in known[topic].partitions] for topic in topics}
+    known = partial(_partitions, consumer, topics)
+    found = eventually(known, timeout_seconds=_WAIT_SECONDS, what=f"the broker to know {topics}") or {}
     for partition in [partition for partitions in found.values() for partition in partitions]:
-        eventually(partial(_set_end, consumer, partition), timeout_seconds=10, what=f"the end of {partition}")
+        eventually(
+            partial(_set_end, consumer, partition), timeout_seconds=_WAIT_SECONDS, what=f"the end of {partition}"
+        )
     return found
+
+
+def _partitions(consumer: Consumer, topics: Sequence[str]) -> dict[str, list[TopicPartition]] | None:
+    """None while the broker has not heard of a topic yet, as just after the controller made it."""
+    known = consumer.list_topics(timeout=10).topics
+    if not all(topic in known and known[topic].partitions for topic in topics):
+        return None
+    return {topic: [TopicPartition(topic, number) for number in known[topic].partitions] for topic in topics}
 
 
 def _set_end(consumer: Consumer, partition: TopicPartition) -> bool:

@@ -121,7 +121,7 @@ class Tables:
         """The last record of each webhook."""
         return {entry.webhook_id: entry.record for entry in self.published()}
 
-    def await_version(self, webhook_id: UUID, version: int | None, *, timeout_seconds: float = 30) -> None:
+    def await_version(self, webhook_id: UUID, version: int | None, *, timeout_seconds: float = 60) -> None:
         """Return when the topic holds this version (None: when the webhook is out of force)."""
 
         def found() -> bool:
