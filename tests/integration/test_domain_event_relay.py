@@ -97,7 +97,7 @@ def test_one_who_dies_between_publishing_and_deleting_repeats_events_and_loses_n
     dsn = events.settings.postgres.dsn.get_secret_value()
     for _ in range(2):
         with python_process(_DIES_BEFORE_DELETION, events.settings.kafka.bootstrap, dsn) as process:
-            assert process.wait(30) == -signal.SIGKILL
+            assert process.wait(90) == -signal.SIGKILL
         assert events.waiting() == len(told)
         told += events.tell(*boards)
     with running_relay(DomainEventRelay(events.settings)):

@@ -39,7 +39,7 @@ def start(folder: Path, code: str, *, grace_seconds: float = 5.0) -> ChildProces
     child = launch(
         ChildSpecification("test", command, folder / "child.log", folder / "child.pid", grace_seconds=grace_seconds)
     )
-    eventually(lambda: "up" in child.log_tail(), timeout_seconds=10, what="the child to be up")
+    eventually(lambda: "up" in child.log_tail(), timeout_seconds=60, what="the child to be up")
     return child
 
 
@@ -47,7 +47,7 @@ def test_a_stopped_child_is_gone_and_so_is_its_launcher(tmp_path: Path) -> None:
     child = start(tmp_path, SLEEPER)
     launcher = parent_of(child.pid)
     assert child.alive()
-    assert child.stop(timeout_seconds=5)
+    assert child.stop(timeout_seconds=30)
     assert child.exit_code == 128 + signal.SIGTERM
     assert is_gone(child.pid)
     assert is_gone(launcher)
@@ -65,12 +65,12 @@ def test_a_child_that_ignores_the_stop_signal_is_killed_after_the_deadline(tmp_p
 def test_a_suspended_child_can_be_stopped(tmp_path: Path) -> None:
     child = start(tmp_path, SLEEPER)
     child.suspend()
-    assert child.stop(timeout_seconds=5)
+    assert child.stop(timeout_seconds=30)
 
 
 def test_a_child_that_ends_by_itself_is_seen_as_ended_with_its_code_and_output(tmp_path: Path) -> None:
     child = start(tmp_path, "import sys; print('up and out', flush=True); sys.exit(7)")
-    assert child.wait(timeout_seconds=5)
+    assert child.wait(timeout_seconds=30)
     assert not child.alive()
     assert child.exit_code == 7
     assert child.log_tail() == "up and out"
@@ -147,13 +147,13 @@ def test_a_leftover_is_stopped_only_when_the_pid_is_still_its_own(tmp_path: Path
     assert stop_leftover(pid_file, SLEEPER) == child.pid
     assert is_gone(child.pid)
     assert not pid_file.exists()
-    assert child.wait(timeout_seconds=5)
+    assert child.wait(timeout_seconds=30)
 
 
 def test_a_leftover_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> None:
     child = start(tmp_path, DEAF)
     assert stop_leftover(tmp_path / "child.pid", DEAF, timeout_seconds=0.2) == child.pid
-    assert child.wait(timeout_seconds=5)
+    assert child.wait(timeout_seconds=30)
 
 
 @pytest.mark.parametrize("content", [None, "", "not a pid\n"])

@@ -53,7 +53,6 @@ def folder_of(filler: subprocess.Popen[str]) -> Path:
 def test_two_processes_fill_one_cache_at_the_same_time(tmp_path: Path, lock_file: Path) -> None:
     arguments = (str(tmp_path / "cache"), str(lock_file), "0.3")
     with python_process(FILLER, *arguments) as first, python_process(FILLER, *arguments) as second:
-        next_line(first)
         folders = [folder_of(process) for process in (first, second)]
     assert folders[0] == folders[1]
     assert check_sums(folders[0], lock_file) == []

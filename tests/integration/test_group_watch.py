@@ -33,8 +33,18 @@ from tests.support.wait import eventually
 
 GROUP = f"watched-{uuid.uuid4().hex[:8]}"
 REJECTIONS = f"{GROUP}-rejections"
-#: The retention of REJECTED, less 3 h 10 m and half a minute.
-AGE_SECONDS = (load_topics()[REJECTED].retention_seconds or 0) - 11_430
+#: The retention of REJECTED, less 3 h 10 m and as much as may pass until the last look.
+AGE_SECONDS = (load_topics()[REJECTED].retention_seconds or 0) - 11_455
+PASSING_SECONDS = 50
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _a_busy_broker_is_waited_for() -> Iterator[None]:
+    """What a look finds is what these tests are about; it may take longer than an operator would wait for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group_watch, "LOOK_SECONDS_MAX", 60.0)
+        patch.setattr(group_watch, "_ANSWER_SECONDS_MAX", 30.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +95,11 @@ def group_of(shown: dict[str, Any], group_id: str) -> dict[str, Any]:
 def test_a_stopped_consumer_says_how_old_its_backlog_is_and_when_it_loses_data(shown: dict[str, Any]) -> None:
     group = group_of(shown, REJECTIONS)
     assert (group["ready"], group["members"], group["lag_records"]) == (False, 0, 2)
-    assert group["oldest_unprocessed_seconds"] == pytest.approx(AGE_SECONDS, abs=25)
+    assert group["oldest_unprocessed_seconds"] == pytest.approx(AGE_SECONDS, abs=PASSING_SECONDS)
     assert group["oldest_unprocessed_at"].endswith("Z")
-    assert group["data_loss_in_seconds"] == group["retention_left_seconds"] == pytest.approx(11_430, abs=25)
+    assert (
+        group["data_loss_in_seconds"] == group["retention_left_seconds"] == pytest.approx(11_455, abs=PASSING_SECONDS)
+    )
     assert (group["data_loss_topic"], group["lost_records"], group["last_commit_at"]) == (REJECTED, 0, None)
     loss, start = group["what_to_do"]
     assert loss.startswith(f"it loses data in 3 h 10 m: keep {REJECTED} longer")
@@ -103,8 +115,8 @@ def test_a_group_without_a_backlog_has_no_horizon(shown: dict[str, Any]) -> None
 
 def test_a_part_shows_the_oldest_of_its_groups_and_what_is_to_be_done(shown: dict[str, Any]) -> None:
     [part] = shown["parts"]
-    assert part["oldest_unprocessed_seconds"] == pytest.approx(AGE_SECONDS, abs=25)
-    assert part["data_loss_in_seconds"] == pytest.approx(11_430, abs=25)
+    assert part["oldest_unprocessed_seconds"] == pytest.approx(AGE_SECONDS, abs=PASSING_SECONDS)
+    assert part["data_loss_in_seconds"] == pytest.approx(11_455, abs=PASSING_SECONDS)
     assert "#clickhouse-is-away" in part["what_to_do"][0]
 
 
@@ -115,9 +127,9 @@ def test_the_metrics_say_the_same(shown: dict[str, Any]) -> None:
     assert group_of(shown, REJECTIONS)
     assert value("group_members") == 0
     assert value("group_lag_records", topic=REJECTED) == 2
-    assert value("group_data_loss_seconds", topic=REJECTED) == pytest.approx(11_430, abs=25)
-    assert value("group_retention_left_seconds", topic=REJECTED) == pytest.approx(11_430, abs=25)
-    assert value("group_oldest_unprocessed_seconds", topic=REJECTED) == pytest.approx(AGE_SECONDS, abs=25)
+    assert value("group_data_loss_seconds", topic=REJECTED) == pytest.approx(11_455, abs=PASSING_SECONDS)
+    assert value("group_retention_left_seconds", topic=REJECTED) == pytest.approx(11_455, abs=PASSING_SECONDS)
+    assert value("group_oldest_unprocessed_seconds", topic=REJECTED) == pytest.approx(AGE_SECONDS, abs=PASSING_SECONDS)
     assert metrics.REGISTRY.get_sample_value("hookline_store_away", {"store": "kafka"}) == 0
 
 
@@ -185,10 +197,10 @@ def test_records_deleted_before_they_were_committed_are_counted_as_lost(
 
 def test_members_and_what_they_read_are_told(settings: Settings) -> None:
     group_id = f"{GROUP}-members"
-    consumer = Consumer(consumer_properties(settings.kafka, "test", group_id))
-    consumer.subscribe([REJECTED])
     admin = admin_client(settings.kafka, "test")
     assert group_readers(admin, group_id, (REJECTED,), timeout_seconds=10) == GroupReaders(0, (REJECTED,))
+    consumer = Consumer(consumer_properties(settings.kafka, "test", group_id))
+    consumer.subscribe([REJECTED])  # from now on it joins, polled or not
 
     def readers() -> GroupReaders | None:
         consumer.poll(0.1)

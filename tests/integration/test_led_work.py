@@ -17,7 +17,7 @@ from management.leading import LedWork
 from tests.support.stack import new_database
 from tests.support.wait import eventually
 
-READY_AGAIN_SECONDS = 10
+READY_AGAIN_SECONDS = 60
 
 
 class Looking(LedWork):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from statistics import mode
 from typing import Any
 from uuid import UUID
 
@@ -141,8 +142,9 @@ def test_a_row_that_is_taken_out_of_the_log_is_a_loss_with_its_offset_until_it_i
     tenant = stage.new_tenant()
     hour_us, sent = whole_hour(stage, tenant)
     keep(pool, tenant, stage.examine(hour_us))
-    in_one = [one for one in sorted(sent, key=lambda one: one.offset) if one.partition == sent[0].partition]
-    lost = in_one[1:3]
+    # A key goes to any of the two partitions: of the fuller one alone it is sure that it has three records.
+    fullest = mode(one.partition for one in sent)
+    lost = [one for one in sorted(sent, key=lambda one: one.offset) if one.partition == fullest][1:3]
     stage.delete(lost)
     found = verified(stage, pool, tenant, hour_us)
     assert found.verdict == "different"
@@ -359,10 +361,10 @@ def test_one_of_two_keeps_the_ledger_and_the_other_goes_on_when_it_ends(stage: L
         for keeper in keepers:
             keeper.start()
         whole_hour(stage, tenant, 2)
-        eventually(lambda: entries() == 1, timeout_seconds=30, what="the hour to be entered")
+        eventually(lambda: entries() == 1, timeout_seconds=90, what="the hour to be entered")
         keepers[0].stop(20)
         whole_hour(stage, tenant, 2)
-        eventually(lambda: entries() == 2, timeout_seconds=30, what="the other to enter the next one")
+        eventually(lambda: entries() == 2, timeout_seconds=90, what="the other to enter the next one")
     finally:
         for keeper in keepers:
             keeper.stop(20)

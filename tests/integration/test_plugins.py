@@ -14,7 +14,7 @@ from hookline.embedded.postgres import PostgresServer
 from infra.actions.registry import ENTRY_POINT_GROUP
 from infra.settings import Settings
 from schemas.records import DeliveryRecord, DispatchStatus, DomainEvent
-from tests.support.action_stage import Stage, open_stage
+from tests.support.action_stage import WAIT_SECONDS, Stage, leaders_answer, open_stage
 from tests.support.actions import ActionBase, builtin_registry, refusal_of, request_of
 from tests.support.analytics import make_topics
 from tests.support.domain_events import Events
@@ -22,6 +22,7 @@ from tests.support.management import API, bearer, insert_key, management_setting
 from tests.support.plugins import EXAMPLE, install, path_with, write_project
 from tests.support.relay import ManagementProcess, management_process
 from tests.support.stack import new_database
+from tests.support.wait import eventually
 from tests.support.webhooks import MAPPING, problems_of, webhook_body
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
@@ -45,7 +46,9 @@ def bell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stage(postgres: PostgresServer, kafka: KafkaBroker) -> Iterator[Stage]:
     with new_database(postgres.dsn) as dsn:
-        make_topics(Settings.model_validate({"kafka": {"bootstrap": kafka.bootstrap}}))
+        settings = Settings.model_validate({"kafka": {"bootstrap": kafka.bootstrap}})
+        make_topics(settings)
+        eventually(lambda: leaders_answer(settings), timeout_seconds=WAIT_SECONDS, what="leaders of the new topics")
         with open_stage(kafka.bootstrap, dsn) as stage:
             yield stage
 
