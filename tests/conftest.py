@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.support.actions import action_base
 from tests.support.clickhouse import clickhouse_engine
@@ -16,6 +17,11 @@ FIXTURES = (
     *(action_base, clickhouse_engine, database_dsn, docker_engine, kafka, management_base, postgres, stack_folder),
     *(migrated_dsn, migrated_template, whole_log, earlier_objects_left_alone),
 )
+
+# Else an example has 200 ms by the clock, and ten of them a second to be made up: a busy machine takes that away now
+# and then, first where the tables of characters are not there yet. What has to be quick has tests of its own.
+settings.register_profile("hookline", deadline=None)
+settings.load_profile("hookline")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -71,9 +71,9 @@ def test_what_the_receiver_takes_the_processors_take(name: str) -> None:
 def test_no_body_of_1_mib_costs_the_processors_50_ms(name: str) -> None:
     costs = []
     for _ in range(3):
-        began = time.process_time()
+        began = time.thread_time()  # not of the process: an engine of earlier tests may still merge
         evaluated = evaluate(COSTLY[name])
-        costs.append(time.process_time() - began)
+        costs.append(time.thread_time() - began)
     assert min(costs) < cpu_seconds_max(), costs
     assert (evaluated.fields == FIELDS) is (name in LARGE)
 

@@ -68,9 +68,9 @@ def test_a_fault_is_named_with_its_position_and_leaves_the_others_alone(engine: 
 
 
 def test_a_mapping_is_tried_for_a_bounded_time() -> None:
+    names, tried, of = [f"field_{number}" for number in range(12)], previewer(timeout_seconds=0.3), trial()
     started = time.monotonic()
-    names = [f"field_{number}" for number in range(12)]
-    fields = preview(dict.fromkeys(names, ENDLESS), timeout_seconds=0.3).fields
+    fields: Any = tried.mapping(webhook_config(), None, dict.fromkeys(names, ENDLESS), of).fields
     assert time.monotonic() - started < PREVIEW_SECONDS_MAX + 3
     assert fields[names[0]].error.message != fields[names[-1]].error.message
     assert fields[names[-1]].error.message == "not tried: those before it took 2 s"
