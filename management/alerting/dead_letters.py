@@ -64,13 +64,15 @@ class DeadLetters:
         self._consumer.close()
 
     def _begin(self, since_us: int) -> None:
-        wanted = [TopicPartition(*one, since_us // 1_000) for one in letter_partitions(self._consumer)]
+        # Ends first: behind one that is asked for later might stand what was not there when times were looked up.
+        ends = {one: kept_offsets(self._consumer, one)[1] for one in letter_partitions(self._consumer)}
+        wanted = [TopicPartition(*one, since_us // 1_000) for one in ends]
         starts = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS_MAX)
         for start in starts:
             if start.error is not None:
                 raise KafkaException(start.error)
             if start.offset in (OFFSET_END, -1):
-                start.offset = kept_offsets(self._consumer, (start.topic, start.partition))[1]
+                start.offset = ends[start.topic, start.partition]
         self._consumer.assign(starts)
         self._behind = {(start.topic, start.partition) for start in starts}
 

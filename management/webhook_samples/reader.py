@@ -30,13 +30,15 @@ class RawReader:
     def rewind(self, at_us: int) -> None:
         """Read what was received from `at_us` on, and nothing twice that need not be."""
         try:
-            wanted = [TopicPartition(topic, number, at_us // 1_000) for topic, number in self._partitions()]
+            # Ends first: behind one that is asked for later might stand what was not there when times were looked up.
+            ends = {key: self._end(key) for key in self._partitions()}
+            wanted = [TopicPartition(topic, number, at_us // 1_000) for topic, number in ends]
             starts = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS_MAX)
             for start in starts:
                 if start.error is not None:
                     raise KafkaException(start.error)
                 key = (start.topic, start.partition)
-                offset = self._end(key) if start.offset in (OFFSET_END, -1) else start.offset
+                offset = ends[key] if start.offset in (OFFSET_END, -1) else start.offset
                 self._positions[key] = min(offset, self._positions.get(key, offset))
             self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._positions.items()])
         except KafkaException as error:

@@ -200,6 +200,7 @@ def without_processors(stage: WebhookStage) -> Iterator[WebhookStage]:
     yield stage
     if WORKER not in stage.workers.running():
         stage.workers.start(WORKER)
+    stage.await_processors(members=1)
 
 
 def waiting_for(stage: WebhookStage, seconds: float) -> Settings:
@@ -249,7 +250,7 @@ def test_a_process_that_ends_answers_its_waiting_tests_at_once(
             what="the test to be on its way",
         )
         role.stop(30)
-        assert answer.result(1).status_code == 202
+        assert answer.result(20).status_code == 202
 
 
 def test_without_a_broker_a_test_is_refused_and_the_rest_of_the_api_works(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -203,11 +204,12 @@ def _send_mixed(stage: Stage, hooks: dict[str, Json], chance: random.Random) -> 
     stage.send(hooks["tickets"], *(_change(name, chance) for name in names))
     stage.await_ended(hooks["tickets"], TICKETS)
     changes: list[tuple[str, Json]] = []
+    ticket_numbers = itertools.count()
     for number in range(CHANGES):
         kind = chance.choice(tuple(hooks))
         name = f"client-{number % CLIENTS}" if kind == "clients" else chance.choice(names)
         changes.append((kind, _change(name, chance)))
-        if kind == "tickets" and number % 4 == 0:
+        if kind == "tickets" and next(ticket_numbers) % 4 == 0:
             changes.append((kind, {**changes[-1][1], "title": "said again, otherwise"}))
     changes += [("clients", _change(f"client-{number}", chance)) for number in range(CLIENTS)]
     stage.writer.write((hooks[kind]["id"], body["id"], body) for kind, body in changes)

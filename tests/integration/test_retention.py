@@ -58,6 +58,7 @@ class Log:
 
 @pytest.fixture
 def log(clickhouse_engine: ClickHouse) -> Log:
+    await_mutations(clickhouse_engine)  # settings are applied to no rows while one of an earlier test still runs
     return Log(clickhouse_engine)
 
 
