@@ -22,7 +22,6 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message
 
-from hookline.embedded.ports import pick_free
 from infra.kafka import PolledProducer, admin_client
 from infra.secretbox import load_secret_box
 from infra.settings import KafkaSettings, Settings
@@ -31,6 +30,7 @@ from infra.webhooks import seal_webhook_secret
 from schemas.webhooks import SealedSecret, WebhookConfig
 from tests.support.configuration import delete_webhook, publish_webhook
 from tests.support.offsets import ends_of
+from tests.support.ports import own_port
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +143,7 @@ def running_ingress(bootstrap: str, *, await_ready: bool = True, **ingress: Any)
 
     Tests fail proofs on purpose, all from one address: unless a test says otherwise it is not held back for that.
     """
-    port = pick_free(1)[0]
+    port = own_port()
     chosen = {"port": port, "failed_proofs_per_minute": 0, **ingress}
     environment = {f"HOOKLINE_INGRESS__{name.upper()}": str(value) for name, value in chosen.items()}
     environment |= {"HOOKLINE_KAFKA__BOOTSTRAP": bootstrap, "HOOKLINE_MASTER_KEY": MASTER_KEY}
