@@ -10,6 +10,7 @@ import pytest
 
 from hookline.embedded.kafka import KafkaBroker, start_kafka
 from tests.support.ingress import (
+    READY_SECONDS,
     HttpAnswer,
     Publisher,
     RawConnection,
@@ -170,7 +171,7 @@ def test_without_a_broker_at_the_start_it_is_alive_unready_and_becomes_ready(tmp
             config = tenant.publish(tenant.webhook())
         broker.suspend()
         with running_ingress(broker.bootstrap, await_ready=False) as ingress:
-            eventually(lambda: ingress.readiness()[0] == 503, timeout_seconds=20, what="an unready receiver")
+            eventually(lambda: ingress.readiness()[0] == 503, timeout_seconds=READY_SECONDS, what="an unready receiver")
             assert ingress.get("/healthz").status == 200
             reasons = ingress.readiness()[1]["parts"][0]["reasons"]
             assert "webhooks: still reading" in reasons
@@ -186,7 +187,9 @@ def test_a_receiver_that_has_not_read_its_webhooks_yet_says_503_and_never_401(
     broker.suspend()
     try:
         with running_ingress(broker.bootstrap, await_ready=False) as starting:
-            eventually(lambda: starting.readiness()[0] == 503, timeout_seconds=30, what="the receiver to listen")
+            eventually(
+                lambda: starting.readiness()[0] == 503, timeout_seconds=READY_SECONDS, what="the receiver to listen"
+            )
             answer = starting.send(signed(config, b"{}"))
             assert answer.status == 503
             assert "retry-after" in answer.headers

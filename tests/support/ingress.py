@@ -36,8 +36,8 @@ from tests.support.wait import eventually
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a secret of sixteen characters"
 MASTER_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-READY_SECONDS = 40.0
-RECEIVE_SECONDS = 20.0
+READY_SECONDS = 120.0
+RECEIVE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def signed(config: WebhookConfig, body: bytes, *lines: str, method: str = "POST"
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
 
 
-def await_status(ingress: RunningIngress, raw: bytes, status: int, *, timeout_seconds: float = 10.0) -> HttpAnswer:
+def await_status(ingress: RunningIngress, raw: bytes, status: int, *, timeout_seconds: float = 30.0) -> HttpAnswer:
     """Send until the answer has this status: for a change that is on its way."""
 
     def answer() -> HttpAnswer | None:
@@ -283,7 +283,7 @@ class Watcher:
                 message for message in self.messages if headers_of(message).get("hookline-delivery-id") == delivery_id
             ]
 
-        [message] = eventually(found, timeout_seconds=15, what=f"delivery {delivery_id} in Kafka")
+        [message] = eventually(found, timeout_seconds=30, what=f"delivery {delivery_id} in Kafka")
         return message
 
     def rejections(self, **members: Any) -> list[dict[str, Any]]:

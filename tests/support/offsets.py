@@ -10,10 +10,10 @@ from tests.support.wait import eventually
 
 def ends_of(consumer: Consumer, topics: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """Every partition of each topic, at its end. A consumer that fetches answers only between two fetches."""
-    known = consumer.list_topics(timeout=10).topics
+    known = consumer.list_topics(timeout=30).topics
     found = {topic: [TopicPartition(topic, number) for number in known[topic].partitions] for topic in topics}
     for partition in [partition for partitions in found.values() for partition in partitions]:
-        eventually(partial(_set_end, consumer, partition), timeout_seconds=10, what=f"the end of {partition}")
+        eventually(partial(_set_end, consumer, partition), timeout_seconds=30, what=f"the end of {partition}")
     return found
 
 
