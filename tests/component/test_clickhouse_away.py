@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import pytest
 
-from hookline.embedded.ports import pick_free
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseUnavailableError
 from infra.settings import ClickHouseSettings
@@ -19,19 +18,27 @@ def client_of(port: int) -> ClickHouse:
 
 
 @pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port on which nothing listens, held so that nobody else's server begins to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
 
-def test_where_nothing_listens() -> None:
+def test_where_nothing_listens(silent_port: int) -> None:
     with pytest.raises(ClickHouseUnavailableError):
-        client_of(pick_free(1)[0]).ping()
+        client_of(silent_port).ping()
 
 
-def test_what_is_said_of_it_holds_no_parameter() -> None:
+def test_what_is_said_of_it_holds_no_parameter(silent_port: int) -> None:
     with pytest.raises(ClickHouseUnavailableError) as away:
-        client_of(pick_free(1)[0]).query("SELECT {secret:String}", {"secret": "hunter2"})
+        client_of(silent_port).query("SELECT {secret:String}", {"secret": "hunter2"})
     assert str(away.value) == "not reached: Connection refused"
 
 

@@ -85,7 +85,7 @@ def metric(ingress: RunningIngress, name: str) -> float:
 
 def await_replaced(ingress: RunningIngress, times: int) -> None:
     name = "ingress_producers_replaced_total"
-    eventually(lambda: metric(ingress, name) == times, timeout_seconds=10, what=f"{times} producers replaced")
+    eventually(lambda: metric(ingress, name) == times, timeout_seconds=30, what=f"{times} producers replaced")
 
 
 def test_after_a_fatal_error_the_producer_is_replaced_and_until_then_the_receiver_is_unready(

@@ -10,6 +10,7 @@ import pytest
 
 from hookline.embedded.kafka import KafkaBroker, start_kafka
 from tests.support.ingress import (
+    READY_SECONDS,
     HttpAnswer,
     Publisher,
     RawConnection,
@@ -48,6 +49,13 @@ def ingress(broker: KafkaBroker, tenant: Publisher) -> Iterator[RunningIngress]:
         yield running
 
 
+@pytest.fixture
+def patient_ingress(broker: KafkaBroker, tenant: Publisher) -> Iterator[RunningIngress]:
+    """One that waits for the broker while a test looks at it and stops it."""
+    with running_ingress(broker.bootstrap, ack_timeout_seconds=60.0, shutdown_timeout_seconds=60.0) as running:
+        yield running
+
+
 def timed(ingress: RunningIngress, raw: bytes) -> tuple[HttpAnswer, float]:
     started = time.monotonic()
     answer = ingress.send(raw)
@@ -73,7 +81,7 @@ def test_a_suspended_broker_means_503_within_the_deadline_and_recovery_by_itself
         assert waits[-1] < ACK_SECONDS + 1.5, "nobody waits much longer than the deadline"
         assert waits[CAP - 1] < ACK_SECONDS / 2, "beyond the cap in flight the answer comes at once"
         unready = eventually(
-            lambda: ingress.readiness() if ingress.readiness()[0] == 503 else None, timeout_seconds=5, what="unready"
+            lambda: ingress.readiness() if ingress.readiness()[0] == 503 else None, timeout_seconds=20, what="unready"
         )
         assert unready is not None
         assert "broker" in unready[1]["parts"][0]["reasons"][0]
@@ -88,7 +96,7 @@ def test_a_suspended_broker_means_503_within_the_deadline_and_recovery_by_itself
 
 def test_bytes_in_flight_are_bounded_too(broker: KafkaBroker, tenant: Publisher) -> None:
     config = tenant.publish(tenant.webhook())
-    with running_ingress(broker.bootstrap, ack_timeout_seconds=5.0, in_flight_bytes_max=300_000) as ingress:
+    with running_ingress(broker.bootstrap, ack_timeout_seconds=60.0, in_flight_bytes_max=300_000) as ingress:
         small, large = signed(config, b"{}"), signed(config, b'"' + b"x" * 200_000 + b'"')
         await_status(ingress, large, 200)
         broker.suspend()
@@ -97,7 +105,7 @@ def test_bytes_in_flight_are_bounded_too(broker: KafkaBroker, tenant: Publisher)
                 waiting.send(large)
                 eventually(
                     lambda: b"hookline_ingress_in_flight_bytes 200002.0" in ingress.get("/metrics").body,
-                    timeout_seconds=4,
+                    timeout_seconds=20,
                     what="the first body in flight",
                 )
                 answer, seconds = timed(ingress, large)
@@ -134,9 +142,9 @@ def test_under_load_every_200_is_in_kafka_across_an_outage(
 
 
 def test_a_stop_waits_for_what_is_in_flight_and_takes_nothing_new(
-    broker: KafkaBroker, ingress: RunningIngress, tenant: Publisher
+    broker: KafkaBroker, patient_ingress: RunningIngress, tenant: Publisher
 ) -> None:
-    config = tenant.publish(tenant.webhook())
+    ingress, config = patient_ingress, tenant.publish(tenant.webhook())
     await_status(ingress, signed(config, b"{}"), 200)
     watcher = Watcher(broker.bootstrap)
     broker.suspend()
@@ -144,7 +152,7 @@ def test_a_stop_waits_for_what_is_in_flight_and_takes_nothing_new(
         waiting.send(signed(config, b'{"last": true}'))
         eventually(
             lambda: b"hookline_ingress_in_flight_requests 1.0" in ingress.get("/metrics").body,
-            timeout_seconds=4,
+            timeout_seconds=20,
             what="a request in flight",
         )
         ingress.process.terminate()
@@ -163,7 +171,7 @@ def test_without_a_broker_at_the_start_it_is_alive_unready_and_becomes_ready(tmp
             config = tenant.publish(tenant.webhook())
         broker.suspend()
         with running_ingress(broker.bootstrap, await_ready=False) as ingress:
-            eventually(lambda: ingress.readiness()[0] == 503, timeout_seconds=20, what="an unready receiver")
+            eventually(lambda: ingress.readiness()[0] == 503, timeout_seconds=READY_SECONDS, what="an unready receiver")
             assert ingress.get("/healthz").status == 200
             reasons = ingress.readiness()[1]["parts"][0]["reasons"]
             assert "webhooks: still reading" in reasons
@@ -179,7 +187,9 @@ def test_a_receiver_that_has_not_read_its_webhooks_yet_says_503_and_never_401(
     broker.suspend()
     try:
         with running_ingress(broker.bootstrap, await_ready=False) as starting:
-            eventually(lambda: starting.readiness()[0] == 503, timeout_seconds=30, what="the receiver to listen")
+            eventually(
+                lambda: starting.readiness()[0] == 503, timeout_seconds=READY_SECONDS, what="the receiver to listen"
+            )
             answer = starting.send(signed(config, b"{}"))
             assert answer.status == 503
             assert "retry-after" in answer.headers

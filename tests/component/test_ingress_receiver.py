@@ -1,6 +1,8 @@
 """The real receiver against a real broker: every row of the contract's table, and exact bytes in Kafka."""
 
 import json
+import math
+import time
 import uuid
 
 import pytest
@@ -24,6 +26,8 @@ from tests.support.wait import eventually
 
 BODY = b'{ "alert": {"id": "a-1",  "title":"D\xc3\xadsk"} }\n'
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+#: Rejections written down of one reason, address and webhook, where nothing else is said.
+RECORDS_PER_SECOND = 5
 ON_ALERT_ID = {"type": "jsonata", "value": "alert.id"}
 
 
@@ -191,11 +195,12 @@ def test_a_flood_of_rejections_is_folded_into_counts(
 ) -> None:
     config = tenant.publish(tenant.webhook())
     await_status(ingress, signed(config, BODY), 200)
-    bad = signed(config, BODY, secret="x" * 16)
+    bad, began = signed(config, BODY, secret="x" * 16), time.monotonic()
     with RawConnection(ingress.port) as connection:
         for _ in range(200):
             connection.send(bad)
             assert connection.receive().status == 401
+    seconds = math.ceil(time.monotonic() - began) + 1
 
     def counted() -> list[dict[str, object]] | None:
         records = watcher.rejections(webhook_id=config.webhook_id)
@@ -203,7 +208,7 @@ def test_a_flood_of_rejections_is_folded_into_counts(
 
     records = eventually(counted, timeout_seconds=10, what="200 rejections accounted for")
     assert records is not None
-    assert len(records) < 50
+    assert len(records) <= seconds * (RECORDS_PER_SECOND + 1), "so many of a second, and one for the rest"
 
 
 def test_headers_over_16_kib_are_answered_431_and_just_under_are_read(
@@ -266,18 +271,18 @@ def test_a_changed_webhook_is_in_force_without_a_restart(ingress: RunningIngress
     old, new = tenant.seal(config.webhook_id), tenant.seal(config.webhook_id, "another secret, long enough")
     rotated = tenant.webhook(webhook_id=config.webhook_id, secrets=[new], version=2)
     tenant.publish(rotated)
-    await_status(ingress, raw, 401, timeout_seconds=1.0)
+    await_status(ingress, raw, 401)
     both = tenant.webhook(webhook_id=config.webhook_id, secrets=[new, old], version=3)
     tenant.publish(both)
-    await_status(ingress, raw, 200, timeout_seconds=1.0)
+    await_status(ingress, raw, 200)
     assert ingress.send(signed(config, b"{}", secret="another secret, long enough")).status == 200
     tenant.publish(both.model_copy(update={"is_active": False, "version": 4}))
-    await_status(ingress, raw, 401, timeout_seconds=1.0)
+    await_status(ingress, raw, 401)
     renamed = tenant.publish(both.model_copy(update={"slug": "renamed", "version": 5}))
-    await_status(ingress, signed(renamed, b"{}"), 200, timeout_seconds=1.0)
+    await_status(ingress, signed(renamed, b"{}"), 200)
     assert ingress.send(raw).status == 401
     tenant.delete(renamed)
-    await_status(ingress, signed(renamed, b"{}"), 401, timeout_seconds=1.0)
+    await_status(ingress, signed(renamed, b"{}"), 401)
 
 
 def test_a_secret_past_its_end_proves_nothing(ingress: RunningIngress, tenant: Publisher) -> None:

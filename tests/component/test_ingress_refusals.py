@@ -23,7 +23,8 @@ from tests.support.ingress import (
 from tests.support.wait import eventually
 
 PACE_SECONDS = 0.2
-FAILURES = 30
+#: So few that an address which has failed so often may not try again within a test that does not wait for it.
+FAILURES = 10
 WRONG = "x" * 16
 UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0"
 _addresses = (f"198.51.{number >> 8}.{number & 255}" for number in itertools.count())
@@ -84,9 +85,9 @@ def test_a_401_takes_its_time_and_what_follows_on_the_connection_waits(
             answer = connection.receive()
             answers.append((answer.status, time.monotonic() - began))
     assert [status for status, _ in answers] == [401, 200, 401]
-    (_, first), (_, second), (_, third) = answers
+    (_, first), _, (_, third) = answers
     assert first >= PACE_SECONDS
-    assert third - second >= PACE_SECONDS - 0.05, "the second 401 waited for its own time"
+    assert third >= 2 * PACE_SECONDS, "the second 401 waited for its own time"
 
 
 def test_a_sender_that_has_closed_its_half_gets_every_answer(
@@ -190,4 +191,4 @@ def test_an_address_may_try_again_after_the_time_it_was_told(
     exhausted(ingress, config, address)
     refused = ingress.send(sent(config, address))
     assert refused.status == 429
-    await_status(ingress, sent(config, address), 200, timeout_seconds=60 / FAILURES + 3)
+    await_status(ingress, sent(config, address), 200, timeout_seconds=60 / FAILURES + 20)

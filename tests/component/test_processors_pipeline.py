@@ -243,9 +243,7 @@ async def test_both_engines_map_alike_and_time_is_fixed_by_the_request(tmp_path:
         "client_id": "organization.name",
     }
     handler = ActionHandler(action="createTicket", field_mapping=mapping)
-    pipeline = PipelineUnderTest(
-        tmp_path, webhook_config(handler_config=handler), mapping_engine=engine, mapping_timeout_milliseconds=5_000
-    )
+    pipeline = PipelineUnderTest(tmp_path, webhook_config(handler_config=handler), mapping_engine=engine)
     outbox = await pipeline.receive(alert_request("a-1", received_at_us=_T0))
     fields = outbox.values(ACTIONS)[0]["fields"]
     assert fields["title"] == "Disk C: is 97% full on ACME-DC01 2026-09-21T14:13:20.000Z"

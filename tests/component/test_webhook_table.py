@@ -1,7 +1,9 @@
 """The table of webhooks over a real compacted topic."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -17,6 +19,8 @@ from tests.support.wait import eventually
 pytestmark = pytest.mark.proof
 
 LIVE_SECONDS = 1.0
+ROUNDS = 5
+WAIT_SECONDS = 30.0
 #: More than one batch of the reader.
 SUPERSEDED = 2_000
 
@@ -40,14 +44,12 @@ def started(tenant: Publisher) -> Iterator[WebhookTable]:
     table.stop()
 
 
-def await_version(
-    table: WebhookTable, config: WebhookConfig, version: int | None, *, within_seconds: float = LIVE_SECONDS
-) -> None:
+def await_version(table: WebhookTable, config: WebhookConfig, version: int | None) -> None:
     def found() -> bool:
         webhook = table.by_id(config.tenant_id, config.webhook_id)
         return (webhook.config.version if webhook else None) == version
 
-    eventually(found, timeout_seconds=within_seconds, what=f"version {version} in force")
+    eventually(found, timeout_seconds=WAIT_SECONDS, what=f"version {version} in force")
 
 
 def write(tenant: Publisher, key: str, value: bytes) -> None:
@@ -74,14 +76,23 @@ def test_it_is_not_ready_before_it_has_read_everything(tenant: Publisher) -> Non
 def test_changes_and_deletions_are_in_force_within_a_second(table: WebhookTable, tenant: Publisher) -> None:
     changes: list[bool] = []
     table.on_change(lambda: changes.append(True))
-    config = tenant.publish(tenant.webhook())
-    await_version(table, config, 1)
-    tenant.publish(config.model_copy(update={"version": 2}))
-    await_version(table, config, 2)
-    tenant.delete(config)
-    await_version(table, config, None)
-    assert table.find(config.tenant_slug, config.slug) is None
-    assert len(changes) >= 3
+    seconds: dict[int | None, list[float]] = {1: [], 2: [], None: []}
+
+    def timed(config: WebhookConfig, version: int | None) -> None:
+        began = time.monotonic()
+        await_version(table, config, version)
+        seconds[version].append(time.monotonic() - began)
+
+    for _ in range(ROUNDS):
+        config = tenant.publish(tenant.webhook())
+        timed(config, 1)
+        tenant.publish(config.model_copy(update={"version": 2}))
+        timed(config, 2)
+        tenant.delete(config)
+        timed(config, None)
+        assert table.find(config.tenant_slug, config.slug) is None
+    assert all(median(of_one) < LIVE_SECONDS for of_one in seconds.values()), seconds
+    assert len(changes) >= 3 * ROUNDS
 
 
 def test_what_was_superseded_is_never_in_force_while_the_topic_is_read(tenant: Publisher) -> None:
@@ -102,7 +113,7 @@ def test_what_was_superseded_is_never_in_force_while_the_topic_is_read(tenant: P
     table.on_change(note)
     table.start()
     assert table.wait_ready(30)
-    eventually(lambda: seen, timeout_seconds=5, what="a change")
+    eventually(lambda: seen, timeout_seconds=20, what="a change")
     table.stop()
     assert seen == {SUPERSEDED + 1}
 
@@ -146,7 +157,7 @@ def test_records_that_cannot_be_used_keep_the_last_good_version(table: WebhookTa
     write(tenant, key, b'{"tenant_id": "x"}')
     write(tenant, "another/key", config.model_dump_json().encode())
     write(tenant, webhook_key(stolen.tenant_id, stolen.webhook_id), stolen.model_dump_json().encode())
-    eventually(lambda: table.refused == 4, timeout_seconds=5, what="four refusals")
+    eventually(lambda: table.refused == 4, timeout_seconds=20, what="four refusals")
     await_version(table, config, 1)
     assert table.find(tenant.tenant_slug, "stolen") is None, "a secret sealed for another webhook does not open"
     tenant.publish(config.model_copy(update={"version": 3}))
@@ -171,4 +182,4 @@ def test_it_reads_on_after_the_broker_was_restarted(tmp_path: Path) -> None:
                 assert table.find(config.tenant_slug, config.slug) is not None
                 with start_kafka(tmp_path / "kafka", port=port):
                     tenant.publish(config.model_copy(update={"version": 2}))
-                    await_version(table, config, 2, within_seconds=20)
+                    await_version(table, config, 2)

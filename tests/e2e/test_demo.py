@@ -67,5 +67,5 @@ def test_kept_it_stays_and_its_curl_line_works_as_pasted(folder: Path) -> None:
         assert f"kill {ready.pid}" in output
     finally:
         os.kill(ready.pid, signal.SIGTERM)
-        await_gone(*pids, timeout_seconds=15)
+        await_gone(*pids, timeout_seconds=60)
     assert mentioning(str(folder)) == []

@@ -98,7 +98,7 @@ def _signed_id(line: Line) -> tuple[WebhookConfig, bytes]:
     return config, _standard(config, _BODY)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("made", "source"), [(_jsonata, "alert.id"), (_header, "X-Event-Id"), (_signed_id, "signed id")]
 )
@@ -110,7 +110,7 @@ async def test_two_hundred_equal_requests_at_once_run_one_action(
     _assert_one_ran(line, await _send_at_once(line, raw), source)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_with_two_processors_of_which_one_dies_four_hundred_equal_requests_run_one_action(line: Line) -> None:
     line.run("w0", "w1")
     _, raw = _jsonata(line)

@@ -18,7 +18,7 @@ from infra.migrations import migrate
 from tests.support.analytics import make_topics
 from tests.support.ingress import MASTER_KEY, RunningIngress, running_ingress, signature_of
 from tests.support.management import API, KnownTenant, make_tenant, management_settings
-from tests.support.relay import ManagementProcess, management_process
+from tests.support.relay import READY_SECONDS, ManagementProcess, management_process
 from tests.support.wait import eventually
 from tests.support.webhooks import WEBHOOKS, webhook_body
 
@@ -99,7 +99,7 @@ def managements(database_dsn: str, kafka: KafkaBroker, tmp_path: Path) -> Iterat
         both = [running.enter_context(management_process(settings, tmp_path / name)) for name in ("one", "two")]
         eventually(
             lambda: sorted(str(one.relay_state()) for one in both) == ["leader", "standby"],
-            timeout_seconds=60,
+            timeout_seconds=READY_SECONDS,
             what="one to lead and one to stand by",
         )
         yield both
@@ -112,7 +112,8 @@ def webhook(database_dsn: str, kafka: KafkaBroker, managements: list[ManagementP
     body = webhook_body("live", rate_limit_per_minute=60_000)
     with ExitStack() as running:
         receivers = [running.enter_context(running_ingress(kafka.bootstrap)) for _ in range(RECEIVERS)]
-        created = httpx.post(f"{managements[0].url}{API}{WEBHOOKS}", json=body, headers=tenant.headers, trust_env=False)
+        url = f"{managements[0].url}{API}{WEBHOOKS}"
+        created = httpx.post(url, json=body, headers=tenant.headers, trust_env=False, timeout=30)
         assert created.status_code == 201, created.text
         pool = running.enter_context(ThreadPoolExecutor(RECEIVERS))
         made = Webhook(tenant, receivers, created.json()["id"], created.json()["secret"], pool)

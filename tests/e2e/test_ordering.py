@@ -49,16 +49,19 @@ def _updates(site: int) -> list[dict[str, Any]]:
     return made
 
 
-def _send_all(line: Line, config: WebhookConfig) -> dict[str, dict[str, Any]]:
+def _send_all(line: Line, config: WebhookConfig, killed: threading.Event) -> dict[str, dict[str, Any]]:
     """Every update of every site, the sites interleaved; a site's next one goes off after the answer to the one before.
 
+    The second half goes off once something was `killed`: however fast all is, half of it is still to be done then.
     Gives the updates by delivery id.
     """
     sent: dict[str, dict[str, Any]] = {}
 
     def send(sites: range) -> None:
         with RawConnection(line.ingress.port) as connection:
-            for updates in zip(*(_updates(site) for site in sites), strict=True):
+            for number, updates in enumerate(zip(*(_updates(site) for site in sites), strict=True)):
+                if number == _ASSETS_PER_SITE * _UPDATES // 2:
+                    killed.wait()
                 for update in updates:
                     connection.send(signed(config, json.dumps(update).encode()))
                     answer = connection.receive()
@@ -113,18 +116,22 @@ def _assert_in_order(line: Line, config: WebhookConfig, sent: dict[str, dict[str
             assert outcome.error.code == update["fault"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_interleaved_updates_keep_their_order_past_failures_and_the_kill_of_processors_and_sink(line: Line) -> None:
     config = line.webhook("assets", **_WEBHOOK)
     line.workers.start("w0")
     line.start_sink(batch_records_max=20)
     sent: dict[str, dict[str, Any]] = {}
-    sending = threading.Thread(target=lambda: sent.update(_send_all(line, config)))
+    killed = threading.Event()
+    sending = threading.Thread(target=lambda: sent.update(_send_all(line, config, killed)))
     sending.start()
-    eventually(lambda: line.base.count("assets") > _SITES, timeout_seconds=60, what="the first assets")
-    line.kill_sink()
-    line.workers.kill("w0")
-    done = sum(len(numbers) for numbers in _history(line, config).values())
+    try:
+        eventually(lambda: line.base.count("assets") > _SITES, timeout_seconds=60, what="the first assets")
+        line.kill_sink()
+        line.workers.kill("w0")
+        done = sum(len(numbers) for numbers in _history(line, config).values())
+    finally:
+        killed.set()
     line.workers.start("w0")
     line.start_sink(batch_records_max=20)
     sending.join()

@@ -147,12 +147,12 @@ def _assert_nobody_waits(watched: Watched) -> None:
     assert all(before < after for before, after in zip(counts, counts[_SAMPLES_STILL_MAX:], strict=False)), counts
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_expedited_request_does_not_wait_while_20_000_others_do_and_these_go_on(line: Line) -> None:
     _assert_nobody_waits(_run(line, 20_000))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_processors_full_of_expedited_requests_hand_out_ordinary_ones_all_along(line: Line) -> None:
     low = line.webhook("low", priority=0, idempotency_source=_SOURCE, handler_config=_MAPPING)
     urgent = line.webhook("urgent", priority=2, idempotency_source=_SOURCE, handler_config=_MAPPING)

@@ -22,7 +22,6 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message
 
-from hookline.embedded.ports import pick_free
 from infra.kafka import PolledProducer, admin_client
 from infra.secretbox import load_secret_box
 from infra.settings import KafkaSettings, Settings
@@ -31,13 +30,14 @@ from infra.webhooks import seal_webhook_secret
 from schemas.webhooks import SealedSecret, WebhookConfig
 from tests.support.configuration import delete_webhook, publish_webhook
 from tests.support.offsets import ends_of
+from tests.support.ports import own_port
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a secret of sixteen characters"
 MASTER_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-READY_SECONDS = 40.0
-RECEIVE_SECONDS = 20.0
+READY_SECONDS = 120.0
+RECEIVE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def running_ingress(bootstrap: str, *, await_ready: bool = True, **ingress: Any)
 
     Tests fail proofs on purpose, all from one address: unless a test says otherwise it is not held back for that.
     """
-    port = pick_free(1)[0]
+    port = own_port()
     chosen = {"port": port, "failed_proofs_per_minute": 0, **ingress}
     environment = {f"HOOKLINE_INGRESS__{name.upper()}": str(value) for name, value in chosen.items()}
     environment |= {"HOOKLINE_KAFKA__BOOTSTRAP": bootstrap, "HOOKLINE_MASTER_KEY": MASTER_KEY}
@@ -247,7 +247,7 @@ def signed(config: WebhookConfig, body: bytes, *lines: str, method: str = "POST"
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
 
 
-def await_status(ingress: RunningIngress, raw: bytes, status: int, *, timeout_seconds: float = 10.0) -> HttpAnswer:
+def await_status(ingress: RunningIngress, raw: bytes, status: int, *, timeout_seconds: float = 30.0) -> HttpAnswer:
     """Send until the answer has this status: for a change that is on its way."""
 
     def answer() -> HttpAnswer | None:
@@ -283,7 +283,7 @@ class Watcher:
                 message for message in self.messages if headers_of(message).get("hookline-delivery-id") == delivery_id
             ]
 
-        [message] = eventually(found, timeout_seconds=15, what=f"delivery {delivery_id} in Kafka")
+        [message] = eventually(found, timeout_seconds=30, what=f"delivery {delivery_id} in Kafka")
         return message
 
     def rejections(self, **members: Any) -> list[dict[str, Any]]:

@@ -85,7 +85,7 @@ def take_ledger(stack: RunningStack, senders: Senders) -> Ledger:
             " WHERE entity_type = 'ticket' GROUP BY external_id"
         ).fetchall()
     clickhouse = stack.ready.clickhouse
-    stack.stop()
+    stack.stop(timeout_seconds=60)  # what its end may take is held against a bound elsewhere
     log = _whole_log(clickhouse)
     status_of = {row["delivery_id"]: row["dispatch_status"] for row in log}
     counted = Counter(row["delivery_id"] for row in log)

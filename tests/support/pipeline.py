@@ -106,7 +106,8 @@ class PipelineUnderTest:
 
     def __init__(self, folder: Path, config: WebhookConfig, **settings: Any) -> None:
         self.webhooks = FixedWebhooks(config)
-        processors = ProcessorSettings(**settings)
+        # A pause of this process in the middle of a mapping is not to be taken for a mapping that runs away.
+        processors = ProcessorSettings(**{"mapping_timeout_milliseconds": 5_000, **settings})
         plans = Plans(self.webhooks, load_actions(), surroundings_of(Settings()), processors)  # type: ignore[arg-type]  # a fake table
         self.pipeline = RequestPipeline(processors, plans, LANES, OutcomeMeter(SlaSettings()))
         self.table = PartitionTable(RocksStore(folder), 0, changelog_end=0)

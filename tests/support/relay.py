@@ -21,7 +21,6 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from hookline.embedded.ports import pick_free
 from infra.compacted import read_to_end
 from infra.kafka import PolledProducer
 from infra.migrations import migrate
@@ -34,6 +33,7 @@ from management.domain_events.relay import DomainEventRelay
 from schemas.webhooks import WebhookConfig
 from tests.support.analytics import make_topics
 from tests.support.management import KnownTenant, make_tenant, management_settings
+from tests.support.ports import own_port
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,7 +206,7 @@ class ManagementProcess:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = pick_free(1)[0]
+        self.port = own_port()
         self._log = folder / "management.log"
         self._environment = {
             **os.environ,

