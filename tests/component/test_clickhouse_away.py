@@ -10,6 +10,7 @@ import pytest
 from infra.clickhouse import ClickHouse
 from infra.errors import ClickHouseUnavailableError
 from infra.settings import ClickHouseSettings
+from tests.support.ports import silent_port
 
 
 def client_of(port: int) -> ClickHouse:
@@ -18,11 +19,9 @@ def client_of(port: int) -> ClickHouse:
 
 
 @pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port on which nothing listens, held so that nobody else's server begins to."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+def away() -> Iterator[ClickHouse]:
+    with silent_port() as port:
+        yield client_of(port)
 
 
 @pytest.fixture
@@ -31,15 +30,15 @@ def listener() -> Iterator[socket.socket]:
         yield listener
 
 
-def test_where_nothing_listens(silent_port: int) -> None:
+def test_where_nothing_listens(away: ClickHouse) -> None:
     with pytest.raises(ClickHouseUnavailableError):
-        client_of(silent_port).ping()
+        away.ping()
 
 
-def test_what_is_said_of_it_holds_no_parameter(silent_port: int) -> None:
-    with pytest.raises(ClickHouseUnavailableError) as away:
-        client_of(silent_port).query("SELECT {secret:String}", {"secret": "hunter2"})
-    assert str(away.value) == "not reached: Connection refused"
+def test_what_is_said_of_it_holds_no_parameter(away: ClickHouse) -> None:
+    with pytest.raises(ClickHouseUnavailableError) as raised:
+        away.query("SELECT {secret:String}", {"secret": "hunter2"})
+    assert str(raised.value) == "not reached: Connection refused"
 
 
 def test_where_something_listens_and_never_answers(listener: socket.socket) -> None:

@@ -16,7 +16,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from fastapi.routing import APIRoute
 
 from hookline.embedded.kafka import KafkaBroker
-from hookline.embedded.ports import pick_free
 from hookline.status import GroupStatus, PartStatus, StackStatus, show_status
 from infra import metrics
 from infra.groups import GroupReaders, group_readers
@@ -29,6 +28,7 @@ from management import group_watch
 from management.group_watch import GroupWatch
 from management.status import SystemStatus
 from tests.support.analytics import analytics_settings, begin_at_the_end, make_topics
+from tests.support.ports import silent_port, with_broker_at
 from tests.support.wait import eventually
 
 GROUP = f"watched-{uuid.uuid4().hex[:8]}"
@@ -213,10 +213,12 @@ def test_members_and_what_they_read_are_told(settings: Settings) -> None:
 
 
 def test_what_could_not_be_told_is_asked_again_soon(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{pick_free(1)[0]}"})
     monkeypatch.setattr(group_watch, "LOOK_SECONDS_MAX", 0.5)
     monkeypatch.setattr(group_watch, "_AGAIN_SECONDS", 0.0)
-    with closing(GroupWatch(settings.model_copy(update={"kafka": away}))) as watch:
+    with (
+        silent_port() as port,
+        closing(GroupWatch(with_broker_at(settings, port))) as watch,
+    ):
         first = watch.look(age_seconds_max=600)
         assert all(isinstance(view, str) for _, view in first)
         assert watch.look(age_seconds_max=600) is not first

@@ -13,7 +13,6 @@ from uuid import UUID
 import pytest
 
 from hookline.embedded.kafka import start_kafka
-from hookline.embedded.ports import pick_free
 from hookline.embedded.postgres import PostgresServer
 from infra.clickhouse import ClickHouse
 from infra.clock import HOUR_US, now_us
@@ -36,6 +35,7 @@ from tests.support.analytics import make_topics, request_record
 from tests.support.events import check_events
 from tests.support.ledger_stage import LedgerStage, Sent
 from tests.support.management import KnownTenant, management_settings, owner_of
+from tests.support.ports import silent_port, with_broker_at
 from tests.support.stack import new_database
 from tests.support.wait import eventually
 
@@ -49,13 +49,9 @@ def stage(
     with start_kafka(folder / "kafka") as broker, new_database(postgres.dsn) as dsn:
         migrate(dsn)
         settings = management_settings(broker.bootstrap, dsn, folder / "master.key")
-        settings = settings.model_copy(
-            update={
-                "kafka": settings.kafka.model_copy(update={"request_partitions": 2}),
-                "analytics": AnalyticsSettings(group_id="ledger-analytics"),
-                "ledger": LedgerSettings(interval_seconds=0.1),
-            }
-        )
+        kafka = settings.kafka.model_copy(update={"request_partitions": 2})
+        analytics, ledger = AnalyticsSettings(group_id="ledger-analytics"), LedgerSettings(interval_seconds=0.1)
+        settings = settings.model_copy(update={"kafka": kafka, "analytics": analytics, "ledger": ledger})
         make_topics(settings)
         with closing(LedgerStage(settings, clickhouse_engine, dsn)) as made:
             yield made
@@ -390,9 +386,8 @@ def test_a_look_back_that_failed_is_made_again_over_all_of_its_hours(stage: Ledg
     tenant = stage.new_tenant()
     whole_hour(stage, tenant, 2)  # longer ago than the two hours of every look
     keeper = Bookkeeping(stage.settings, pool, stage.clickhouse)
-    away = stage.settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{pick_free(1)[0]}"})
-    keeper._settings = stage.settings.model_copy(update={"kafka": away})
-    with relay_connection(stage.settings.postgres) as connection:
+    with silent_port() as port, relay_connection(stage.settings.postgres) as connection:
+        keeper._settings = with_broker_at(stage.settings, port)
         began = time.monotonic()
         with pytest.raises(KafkaUnavailableError):
             keeper.step(connection)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hookline.embedded.ports import is_free
+from infra.settings import Settings
 
 #: Below those that stacks, brokers and databases pick for themselves (hookline/embedded/ports.py).
 _PICK_FROM, _PICK_BELOW = 10_000, 20_000
@@ -29,3 +33,16 @@ def own_port() -> int:
             _picked.add(port)
             return port
     raise AssertionError(f"no free port in share {share} of those from {_PICK_FROM} to {_PICK_BELOW}")
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port on which nothing listens, held so that nobody else's server begins to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def with_broker_at(settings: Settings, port: int) -> Settings:
+    """The same settings, with a broker at this port."""
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{port}"})})
