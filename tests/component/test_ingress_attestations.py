@@ -10,6 +10,7 @@ from hookline.embedded.kafka import KafkaBroker
 from infra.clock import HOUR_US
 from infra.topics import ACCEPTED, EXPEDITED, RECEIVED
 from schemas.records import Attestation, AttestedRequests
+from schemas.webhooks import WebhookConfig
 from tests.support.ingress import Publisher, Watcher, await_status, headers_of, publishing, running_ingress, signed
 from tests.support.wait import eventually
 
@@ -39,6 +40,10 @@ def attested(watcher: Watcher, tenant: Publisher) -> list[AttestedRequests]:
     return [entry for entry in entries if entry.tenant_id == tenant.tenant_id]
 
 
+def _raw(watcher: Watcher, *configs: WebhookConfig) -> list[Message]:
+    return [message for config in configs for message in watcher.requests(config) if message.topic() in _RAW]
+
+
 def place(message: Message) -> tuple[str, int, int]:
     return message.topic(), message.partition(), message.offset()
 
@@ -60,7 +65,12 @@ def test_what_is_attested_is_what_lies_in_the_topics(kafka: KafkaBroker, tenant:
     entries = attested(watcher, tenant)
     assert sum(entry.accepted for entry in entries) == good
     assert (sum(entry.invalid_json for entry in entries), sum(entry.late for entry in entries)) == (1, 0)
-    raw = [message for config in (ordinary, urgent) for message in watcher.requests(config) if message.topic() in _RAW]
+
+    def all_raw() -> list[Message]:
+        found = _raw(watcher, ordinary, urgent)
+        return found if len(found) >= good + 1 else []
+
+    raw = eventually(all_raw, timeout_seconds=20, what="every record")
     runs = [
         (entry.topic, entry.partition, first, last)
         for entry in entries
