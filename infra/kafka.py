@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from infra.errors import KafkaUnavailableError
@@ -202,3 +202,24 @@ class Outbox:
 def admin_client(settings: KafkaSettings, client_id: str) -> AdminClient:
     """An admin client with the shared properties."""
     return AdminClient(client_properties(settings, client_id))
+
+
+def offsets_from(
+    consumer: Consumer, partitions: Sequence[tuple[str, int]], at_us: int, *, timeout_seconds: float
+) -> dict[tuple[str, int], int]:
+    """By partition the first offset whose record is of this time or later; the end where there is none.
+
+    Each question to the broker may take `timeout_seconds`. Raises KafkaException.
+    """
+    # Ends first: behind one that is asked for later might stand what was not there when times were looked up.
+    ends = {
+        one: int(consumer.get_watermark_offsets(TopicPartition(*one), timeout=timeout_seconds)[1]) for one in partitions
+    }
+    wanted = [TopicPartition(*one, at_us // 1_000) for one in partitions]
+    found: dict[tuple[str, int], int] = {}
+    for start in consumer.offsets_for_times(wanted, timeout=timeout_seconds):
+        if start.error is not None:
+            raise KafkaException(start.error)
+        key = (start.topic, start.partition)
+        found[key] = ends[key] if start.offset in (OFFSET_END, -1) else start.offset
+    return found

@@ -6,12 +6,13 @@ Nothing is stored: whoever begins reads the last hours again and comes to the sa
 from collections import Counter
 from uuid import UUID
 
-from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from infra.clock import MICROSECONDS
 from infra.errors import KafkaUnavailableError
+from infra.kafka import offsets_from
 from infra.settings import KafkaSettings
-from management.dead_letters.reading import kept_offsets, letter_consumer, letter_of, letter_partitions
+from management.dead_letters.reading import letter_consumer, letter_of, letter_partitions
 
 _CLIENT_ID = "hookline-management-dead-letter-alerts"
 _ANSWER_SECONDS_MAX = 5.0
@@ -64,17 +65,10 @@ class DeadLetters:
         self._consumer.close()
 
     def _begin(self, since_us: int) -> None:
-        # Ends first: behind one that is asked for later might stand what was not there when times were looked up.
-        ends = {one: kept_offsets(self._consumer, one)[1] for one in letter_partitions(self._consumer)}
-        wanted = [TopicPartition(*one, since_us // 1_000) for one in ends]
-        starts = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS_MAX)
-        for start in starts:
-            if start.error is not None:
-                raise KafkaException(start.error)
-            if start.offset in (OFFSET_END, -1):
-                start.offset = ends[start.topic, start.partition]
-        self._consumer.assign(starts)
-        self._behind = {(start.topic, start.partition) for start in starts}
+        partitions = letter_partitions(self._consumer)
+        starts = offsets_from(self._consumer, partitions, since_us, timeout_seconds=_ANSWER_SECONDS_MAX)
+        self._consumer.assign([TopicPartition(*one, offset) for one, offset in starts.items()])
+        self._behind = set(starts)
 
     def _take(self, message: Message) -> None:
         place = (message.topic(), message.partition())

@@ -1,9 +1,9 @@
 """The raw topics from a moment on, outside of any consumer group."""
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from infra.errors import KafkaUnavailableError
-from infra.kafka import consumer_properties
+from infra.kafka import consumer_properties, offsets_from
 from infra.settings import KafkaSettings
 from infra.topics import EXPEDITED, RECEIVED
 from management.webhook_samples.watch import Ends, Partition
@@ -30,15 +30,8 @@ class RawReader:
     def rewind(self, at_us: int) -> None:
         """Read what was received from `at_us` on, and nothing twice that need not be."""
         try:
-            # Ends first: behind one that is asked for later might stand what was not there when times were looked up.
-            ends = {key: self._end(key) for key in self._partitions()}
-            wanted = [TopicPartition(topic, number, at_us // 1_000) for topic, number in ends]
-            starts = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS_MAX)
-            for start in starts:
-                if start.error is not None:
-                    raise KafkaException(start.error)
-                key = (start.topic, start.partition)
-                offset = ends[key] if start.offset in (OFFSET_END, -1) else start.offset
+            starts = offsets_from(self._consumer, self._partitions(), at_us, timeout_seconds=_ANSWER_SECONDS_MAX)
+            for key, offset in starts.items():
                 self._positions[key] = min(offset, self._positions.get(key, offset))
             self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._positions.items()])
         except KafkaException as error:
