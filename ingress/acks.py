@@ -43,7 +43,7 @@ class Answerable(Protocol):
 class Pending:
     """One produced request. `report` is librdkafka's callback; after `answered` nothing is told any more.
 
-    `accepted` is what its sender is answered without an id (`answers.without_id`).
+    `accepted` is the end of the answer to a sender that takes no delivery id (`answers.with_content`).
     """
 
     __slots__ = (

@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
             self._write(answers.invalid_json(pending.delivery_id))
         else:
             self._service.receiver.answered("accepted", exchange.received_at_us)
-            self._write(_accepted(pending))
+            self._write(answers.accepted(pending.delivery_id, pending.accepted))
         self._advance()
 
     def unacknowledged(self, pending: Pending) -> None:
@@ -350,9 +350,3 @@ class Connection(asyncio.Protocol):
         self._discarded_bytes += len(data)
         if self._discarded_bytes > _LINGER_BYTES_MAX:
             self._transport.abort()
-
-
-def _accepted(pending: Pending) -> Answer:
-    if pending.accepted is None:
-        return answers.accepted(pending.delivery_id)
-    return answers.accepted_without_id(pending.delivery_id, pending.accepted)

@@ -7,7 +7,7 @@ from infra.proofs.requests import Secret, Verify
 from infra.proofs.signed_ids import SignedIdOf, signed_id_of
 from infra.proofs.verify import Presets, build_verifier, preset_of, signs_url
 from infra.requests.headers import StoredHeaders, proof_body_path, stored_of
-from ingress.core.answers import without_id
+from ingress.core.answers import with_content
 from schemas.webhooks import WebhookConfig
 
 
@@ -17,7 +17,7 @@ class Proof:
     `is_asked_for`: whether there is anything to prove at all. `signs_url`: whether it takes the request's `base_url`.
     `handshakes` is None where there are no rules. `stored` is what may be kept of such requests, `redact_paths` what is
     masked in their bodies: the webhook's own paths, and where the proof stands. `accepted`: what a sender that takes no
-    delivery id is answered (`answers.without_id`).
+    delivery id is answered (`answers.with_content`).
     """
 
     __slots__ = (
@@ -44,4 +44,4 @@ class Proof:
         self.redact_paths = config.redact_paths if path is None else (*config.redact_paths, path)
         preset = preset_of(auth, presets)
         answer = None if preset is None else preset.accepted
-        self.accepted = None if answer is None else without_id(answer.text.encode(), answer.content_type)
+        self.accepted = None if answer is None else with_content(answer.text.encode(), answer.content_type)

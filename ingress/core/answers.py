@@ -46,20 +46,17 @@ HEADERS_TOO_LARGE = build(431)
 UNAVAILABLE = build(503, b'{"error":"unavailable"}', b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS)
 
 
-def accepted(delivery_id: bytes) -> Answer:
-    """The answer after the broker's acknowledgement."""
-    return ACCEPTED_LINE, ACCEPTED_REST % (delivery_id, delivery_id)
+def accepted(delivery_id: bytes, rest: bytes | None = None) -> Answer:
+    """The answer after the broker's acknowledgement. With a `rest` (`with_content`) the id is in a header alone."""
+    if rest is None:
+        return ACCEPTED_LINE, ACCEPTED_REST % (delivery_id, delivery_id)
+    return ACCEPTED_LINE, b"x-delivery-id: %s\r\n%s" % (delivery_id, rest)
 
 
-def without_id(body: bytes, content_type: str) -> bytes:
-    """What `accepted_without_id` takes: headers and body for senders that take no delivery id in an answer."""
+def with_content(body: bytes, content_type: str) -> bytes:
+    """The end of an answer: the headers of its body, and the body, which may be empty."""
     kind = b"content-type: %s\r\n" % content_type.encode("latin-1") if body else b""
     return b"%scontent-length: %d\r\n\r\n%s" % (kind, len(body), body)
-
-
-def accepted_without_id(delivery_id: bytes, rest: bytes) -> Answer:
-    """As `accepted`; the id is in a header alone."""
-    return ACCEPTED_LINE, b"x-delivery-id: %s\r\n%s" % (delivery_id, rest)
 
 
 def invalid_json(delivery_id: bytes) -> Answer:
@@ -80,8 +77,7 @@ def handshake(status: int, content_type: str, body: bytes) -> Answer:
     headers = b"x-content-type-options: nosniff\r\n"
     if status in _WITHOUT_CONTENT:
         return line, b"%s%s\r\n" % (headers, b"" if status == 204 else b"content-length: 0\r\n")
-    kind = b"content-type: %s\r\n" % content_type.encode("latin-1") if body else b""
-    return line, b"%s%scontent-length: %d\r\n\r\n%s" % (headers, kind, len(body), body)
+    return line, headers + with_content(body, content_type)
 
 
 def address_limited(retry_after_seconds: int) -> Answer:

@@ -1,6 +1,6 @@
 """Bodies that Postgres keeps beside the log: samples of webhooks, and their last tests. All is for one tenant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,15 +75,14 @@ class KeptBodies:
                 return
             after = rows[-1]
 
-    def _clear(self, erasure_id: UUID, *, samples: list[Row] | None = None, tests: list[Row] | None = None) -> None:
+    def _clear(self, erasure_id: UUID, *, samples: Sequence[Row] = (), tests: Sequence[Row] = ()) -> None:
         if not samples and not tests:
             return
         with tenant_transaction(self._pool, self._tenant_id) as connection:
             cleared = sum(
-                self._clear_sample(connection, row["webhook_id"], microseconds(row["captured_at"]))
-                for row in samples or ()
+                self._clear_sample(connection, row["webhook_id"], microseconds(row["captured_at"])) for row in samples
             )
-            deleted = sum(self._execute(connection, "delete_test", row) for row in tests or ())
+            deleted = sum(self._execute(connection, "delete_test", row) for row in tests)
             self._count(connection, erasure_id, samples=cleared, tests=deleted)
 
     def _clear_sample(self, connection: Connection, webhook_id: UUID, captured_at_us: int) -> int:
